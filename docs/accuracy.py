@@ -30,9 +30,9 @@ INTRODUCTION = """\
 This page compares random forests and neural networks on the same candidates: with real labels, on simulated and hybrid
 stamps, and on real ZTF alerts.
 
-**The `stampnet` of this page has an older structure than the packaged one.** It takes 67 feature columns besides the
-planes; the packaged `stampnet` takes 54, and was trained anew. [Accuracy and cost of the parts of the
-network](network-worth.md) compares the two on the same rows.
+**In all sections but the last, `stampnet` has an older structure than the packaged one.** It takes 67 feature columns
+in addition to the planes; the packaged `stampnet`, which the last section measures, takes 54, and was trained anew.
+[Accuracy and cost of the parts of the network](network-worth.md) compares the two on the same rows.
 
 A missed detection is a real candidate with a score below the threshold, a false positive a bogus candidate at or
 above it. MDR and FPR are the fractions of real and bogus candidates for which this happens. "Sum over .4 .5 .6" is
@@ -95,19 +95,23 @@ residuals; they may be variable stars, and then `stampnet` is wrong.
 
 
 YARDSTICK = """\
-Where a model and braai differ, either may be right, so the tables above have a ceiling. Two classes need no label by
-hand (`benchmarks/accuracy/yardsticks.py`): alerts of objects that are **known to be real** (variables and transients
-labelled by ALeRCE, and objects with a spectrum), whatever braai says of them; and alerts of which **braai is sure**,
-above .9 or, as bogus, below .1. No sure bogus is known to be real. `known real` is the share of the known real alerts
-at or above the threshold that 2.5 % of the sure bogus pass; `FPR` is that at MDR 4 % where braai is sure, which is
-agreement, as is `AUC`. Intervals are of resampled objects, the threshold drawn anew in each; a share of which no
-resample differs has the exact interval of a binomial share: 0 of 141 allow 2.6 %. braai's own scores are there for
-its known real column alone.
+If a model and braai differ, either may be right, which limits what agreement with braai can show. This section measures
+on two classes of alerts whose labels are reliable without inspection by eye (`benchmarks/accuracy/yardsticks.py`):
 
-By stratum, each model at its thresholds of all alerts. **NaN near the core**: a missing pixel at most five rows and
-columns from the candidate; **edge**: the stamp ends, or has no pixels, less than 31 pixels from the candidate;
-**clean**: whole, and no missing pixel. Sources are peaks of ten times the template's noise; SNR and FWHM are of the
-catalogue.
+- **Known real**: alerts of objects that are known to be real (variables and transients classified by ALeRCE, and
+  objects with a spectrum), whatever braai says of them. The column `known real` is the fraction of them with a score
+  at or above the threshold that 2.5 % of the sure bogus alerts reach.
+- **Sure**: alerts of which braai is sure, real above .9 and bogus below .1. No sure bogus alert is known to be real.
+  `FPR` (at MDR 4 %) and `AUC` are measured on these; they are agreement with braai. braai itself is in the table for
+  its column `known real` only.
+
+Intervals are resampled by object, with a new threshold in each resample. If a fraction is the same in all resamples,
+its interval is the exact one of a binomial fraction: 0 of 141 allow 2.6 %.
+
+The tables by stratum use each model's thresholds of all alerts. **NaN near the core**: a pixel is missing at most
+five rows and columns from the candidate. **Edge**: the stamp ends, or has no pixels, less than 31 pixels from the
+candidate. **Clean**: the stamp is whole, without missing pixels. Sources are peaks above ten times the noise of the
+template; SNR and FWHM are those of the catalogue.
 """
 
 
@@ -321,9 +325,9 @@ def yardstick_section(title: str, held: Mapping[str, Any]) -> Iterator[str]:
             for name, found in others.items()
         ]
         if pairs:
-            yield table(("model", "against", "difference of known real", "difference of FPR"), pairs)
+            yield table(("model", "rival", "difference of known real", "difference of FPR"), pairs)
         if part == "all":
-            yield table(("model", "stratum", "FPR", "MDR", "known real that pass"), strata_rows(record, held["strata"]))
+            yield table(("model", "stratum", "FPR", "MDR", "known real"), strata_rows(record, held["strata"]))
     packages = ", ".join(f"{name} {version}" for name, version in held["versions"].items())
     yield f"Measured {held['date'][:10]} on {held['device']}; {packages}; {held['bootstrap']} resamples.\n"
 
@@ -385,7 +389,7 @@ def document(results: Mapping[str, Any], yardsticks: Mapping[str, Any] | None = 
         if part in results:
             parts += [f"## {title}\n", *section(part, results[part])]
     if yardsticks:
-        parts += ["## What is known, and where braai is sure\n", YARDSTICK]
+        parts += ["## Reliable labels\n", YARDSTICK]
         for title, held in yardsticks.items():
             parts += yardstick_section(title, held)
     return "\n".join(part for part in parts if part)
