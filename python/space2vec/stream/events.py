@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +11,7 @@ import numpy as np
 
 from space2vec.data import flags as flag_bits
 from space2vec.data.arrays import on_host
-from space2vec.stream.messages import Offsets, ScoredMessages
+from space2vec.stream.messages import Offsets, ScoredMessages, Stored
 
 __all__ = ["POINTS", "Counts", "Events", "Watch"]
 
@@ -24,7 +23,7 @@ Watch = Callable[[str, int], None]
 
 @dataclass
 class Counts:
-    """What a stream has done so far.
+    """What a stream has done so far; its tables are replaced, not changed, for another thread serves them.
 
     Attributes
     ----------
@@ -64,7 +63,7 @@ class Counts:
 
 
 class Events:
-    """Count what a stream does, from both of its threads, and hand on what the user should know.
+    """Count what a stream does, and hand on what the user should know.
 
     Parameters
     ----------
@@ -79,10 +78,9 @@ class Events:
         self.counts = Counts()
         self._watch = watch
         self._passed: Counter[str] = Counter()
-        self._lock = threading.Lock()
 
     def passed(self, point: str) -> None:
-        """Say that a batch has passed a point."""
+        """Say that a batch has passed a point; each point belongs to one thread."""
         number = self._passed[point]
         self._passed[point] += 1
         if self._watch is not None:
@@ -92,35 +90,22 @@ class Events:
         """Count the rows of a batch."""
         score, flags = on_host(scored.scores.score), scored.scores.flags
         done = ~np.isnan(score)
-        with self._lock:
-            self.counts.rows += len(score)
-            self.counts.scored += int(np.count_nonzero(done))
-            self.counts.unread += len(scored.unread)
-            self.counts.flags.update(flag_bits.count(flags[done]))
-            self.counts.refused.update(flag_bits.count(flags[~done]))
+        self.counts.rows += len(score)
+        self.counts.scored += int(np.count_nonzero(done))
+        self.counts.unread += len(scored.unread)
+        self.counts.flags = self.counts.flags + Counter(flag_bits.count(flags[done]))
+        self.counts.refused = self.counts.refused + Counter(flag_bits.count(flags[~done]))
 
-    def stored(self, positions: Offsets, rows: int, newest: int) -> None:
-        """Say that the scores before these positions are in the output.
-
-        Parameters
-        ----------
-        positions : Offsets
-            The position of each partition.
-        rows : int
-            How many rows were stored.
-        newest : int
-            The time stamp of the newest of these messages, in milliseconds since 1970; negative if there is none.
-        """
-        with self._lock:
-            self.counts.stored += rows
-            self.counts.positions.update(positions)
-            if newest >= 0:
-                self.counts.latency = max(0.0, time.time() - newest / 1000)
+    def stored(self, stored: Stored) -> None:
+        """Say that scores are in the output, and their positions with them or with the group."""
+        self.counts.stored += stored.rows
+        self.counts.positions = self.counts.positions | stored.positions
+        if stored.newest >= 0:
+            self.counts.latency = max(0.0, time.time() - stored.newest / 1000)
 
     def lagging(self, ends: Offsets, starts: Offsets) -> None:
         """Take the end and the start of each partition of this process, from which its lag follows."""
-        with self._lock:
-            stored = self.counts.positions
-            self.counts.lag = {
-                place: max(0, end - max(stored.get(place, 0), starts.get(place, 0))) for place, end in ends.items()
-            }
+        stored = self.counts.positions
+        self.counts.lag = {
+            place: max(0, end - max(stored.get(place, 0), starts.get(place, 0))) for place, end in ends.items()
+        }

@@ -16,13 +16,11 @@ from space2vec.errors import StreamError
 from space2vec.reading.notes import KEY, DamagedError, read_note
 from space2vec.registry import FLAGS, library_version
 from space2vec.stream.events import Events
-from space2vec.stream.messages import Offsets, Partition, ScoredMessages
+from space2vec.stream.messages import Offsets, Partition, ScoredMessages, Stored
 from space2vec.stream.options import StreamOptions
-from space2vec.stream.sink import commit
 
 if TYPE_CHECKING:
     import pyarrow
-    from confluent_kafka import Consumer
 
     from space2vec.stream.producer import RecordProducer
 
@@ -46,16 +44,12 @@ class FolderSink:
 
     A file is named after its topic, its partition and the position at which it begins, and never replaces another. So
     a process that is still writing after the group gave its partition to another cannot write the same rows twice: the
-    second file of a name is refused. The group's positions are committed too, for tools that show the lag.
+    second file of a name is refused. The group's positions are committed later, for tools that show the lag.
 
     Parameters
     ----------
     options : StreamOptions
         The folder, and how many rows a file has at most, and after how many seconds it is written.
-    consumer : confluent_kafka.Consumer
-        The member of the group.
-    member : str
-        Its name.
     events : Events
         What the stream says.
     check : callable
@@ -74,14 +68,11 @@ class FolderSink:
     def __init__(
         self,
         options: StreamOptions,
-        consumer: Consumer,
-        member: str,
         events: Events,
         check: Callable[[], None],
         letters: RecordProducer | None = None,
     ) -> None:
-        self._options, self._consumer, self._member, self._events = options, consumer, member, events
-        self._check, self._letters = check, letters
+        self._options, self._events, self._check, self._letters = options, events, check, letters
         self._folder = Path(options.output)
         self._folder.mkdir(exist_ok=True)
         self._held: dict[Partition, list[_Part]] = {}
@@ -107,7 +98,7 @@ class FolderSink:
         if self._letters is not None:
             self._letters.find_topics()
 
-    def write(self, scored: ScoredMessages) -> None:
+    def write(self, scored: ScoredMessages) -> Stored | None:
         """Take the scores of a batch; they are in files once these are large or old enough."""
         if self._letters is not None:
             self._letters.send_dead_letters(scored)
@@ -122,18 +113,16 @@ class FolderSink:
             newest = max(scored.messages.times[row] for row in some)
             self._held.setdefault(place, []).append(_Part(table.take(some), ends[place], newest))
         self._rows += len(table)
-        if self._rows >= self._options.part_rows:
-            self.finish()
+        return self.finish() if self._rows >= self._options.part_rows else None
 
-    def tick(self) -> None:
+    def tick(self) -> Stored | None:
         """Write the files if their first row is old enough."""
-        if self._rows and time.monotonic() - self._since >= self._options.part_seconds:
-            self.finish()
+        return self.finish() if self._rows and time.monotonic() - self._since >= self._options.part_seconds else None
 
-    def finish(self) -> None:
-        """Write the files, one for each partition with new rows, and commit the positions after them."""
+    def finish(self) -> Stored | None:
+        """Write the files, one for each partition with new rows."""
         if not self._rows:
-            return
+            return None
         if self._letters is not None:
             self._letters.flush()
             self._letters.check_delivered()
@@ -144,9 +133,7 @@ class FolderSink:
             positions[place] = self._write_part(place, parts)
             newest = max(newest, *(part.newest for part in parts))
         self._held, self._rows = {}, 0
-        commit(self._consumer, positions, self._member, self._events, self._check)
-        self._events.passed("committed")
-        self._events.stored(positions, rows, newest)
+        return Stored(positions, rows, newest)
 
     def drop(self) -> None:
         """Forget the rows that are not in files."""
@@ -192,7 +179,6 @@ class FolderSink:
                 ) from None
         sync_folder(self._folder)
         self._ends[place] = end
-        self._events.passed("offsets sent")
         return end
 
 

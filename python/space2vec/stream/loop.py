@@ -17,7 +17,7 @@ from space2vec.stream.clients import Notices
 from space2vec.stream.events import POINTS, Counts, Events, Watch
 from space2vec.stream.folder import FolderSink
 from space2vec.stream.member import MemberName
-from space2vec.stream.messages import Messages, ScoredMessages
+from space2vec.stream.messages import Messages, Offsets, ScoredMessages
 from space2vec.stream.options import StreamOptions
 from space2vec.stream.producer import RecordProducer
 from space2vec.stream.records import SCHEMA, RecordEncoder
@@ -115,15 +115,15 @@ class _Stream:
             if not options.to_folder or options.dead_letter is not None:
                 letters = RecordProducer(options, member, events.notice, check)
             if options.to_folder:
-                sink = FolderSink(options, source.consumer, member, events, check, letters)
+                sink = FolderSink(options, events, check, letters)
                 source.kept = sink.kept
                 return sink
             assert letters is not None
             kind = TransactionSink if options.exactly_once else TopicSink
-            return kind(letters, self._make_encoder, source.consumer, member, events, check)
+            return kind(letters, self._make_encoder, member, events, check)
 
         self._sink = SinkThread(open_sink)
-        source.drain, source.drop = self._hand_over, self._sink.drop
+        source.drain, source.drop = self._hand_over, self._drop
         interval = float(options.settings.get("max.poll.interval.ms", "300000")) / 1000
         #: Seconds within which the group expects that partitions are given back.
         self._patience = min(_HANDOVER, 0.5 * interval)
@@ -136,6 +136,7 @@ class _Stream:
         self._source.subscribe()
         looked = 0.0
         while not self._stop.is_set():
+            self._commit()
             self._sink.check()
             messages = self._source.read()
             if messages is not None:
@@ -146,7 +147,9 @@ class _Stream:
             if time.monotonic() - looked >= _LOOK:
                 looked = time.monotonic()
                 self._report(report)
-        if not self._sink.drain(_PATIENCE):
+        done = self._sink.drain(_PATIENCE)
+        self._commit()
+        if not done:
             raise StreamError(
                 f"the output has not taken what was in work within {_PATIENCE:.0f} s; whoever continues reads it again"
             )
@@ -164,11 +167,38 @@ class _Stream:
         self._events.lagging(self._source.ends(), self._source.starts)
         report(self._events.counts)
 
+    def _commit(self) -> None:
+        """Commit the positions of what has been stored, unless it was stored with them."""
+        stored = self._sink.take_stored()
+        positions: Offsets = {}
+        for one in stored:
+            positions |= {} if one.committed else one.positions
+        if positions:
+            deadline = time.monotonic() + _PATIENCE
+
+            def check() -> None:
+                if self._stop.is_set() and time.monotonic() > deadline:
+                    raise StreamError("the group has not taken the positions; whoever continues reads a batch again")
+
+            self._events.passed("offsets sent")
+            self._source.commit(positions, check)
+            self._events.passed("committed")
+        for one in stored:
+            self._events.stored(one)
+
+    def _drop(self) -> None:
+        """Give up what is in work; what is stored by now is not committed, for others may be further by now."""
+        self._sink.drop()
+        for one in self._sink.take_stored():
+            self._events.stored(one)
+
     def _hand_over(self) -> None:
-        """Store what is in work, because the group takes the partitions away."""
-        if not self._sink.drain(self._patience):
+        """Store and commit what is in work, because the group takes the partitions away."""
+        done = self._sink.drain(self._patience)
+        self._commit()
+        if not done:
             self._events.notice("the output did not take what was in work before the partitions had to be given back")
-            self._sink.drop()
+            self._drop()
 
     def _make_encoder(self) -> RecordEncoder:
         """Return the encoder of the records, whose schema a registry of the messages takes too."""
@@ -186,6 +216,7 @@ class _Stream:
         deadline = None
         while not self._sink.submit(scored, _WAIT):
             self._source.hold(_WAIT)
+            self._commit()
             if scored.messages.epoch != self._source.epoch:
                 return  # its partitions have changed, and it is read again
             if self._stop.is_set():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from space2vec.data.tables import Scores
 
-__all__ = ["Messages", "Offsets", "Partition", "ScoredMessages"]
+__all__ = ["Messages", "Offsets", "Partition", "ScoredMessages", "Stored"]
 
 #: A partition: its topic and its number.
 Partition: TypeAlias = tuple[str, int]
@@ -75,3 +75,25 @@ class ScoredMessages:
     scores: Scores
     problems: Mapping[int, str]
     unread: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Scores that an output has taken.
+
+    Attributes
+    ----------
+    positions : Offsets
+        The positions after them.
+    rows : int
+        How many there are.
+    newest : int
+        The time stamp of the newest of their messages, in milliseconds since 1970; negative if there is none.
+    committed : bool
+        Whether the group's positions were stored with them.
+    """
+
+    positions: Offsets
+    rows: int
+    newest: int
+    committed: bool = False

@@ -1,22 +1,19 @@
-"""Where scores go: into a topic, before the positions are committed or in one transaction with them."""
+"""Where scores go: into a topic, alone or in one transaction with the positions of the group."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from space2vec.stream.clients import error_of, fatal_error, is_fatal, retry
 from space2vec.stream.events import Events
-from space2vec.stream.messages import Offsets, ScoredMessages
+from space2vec.stream.messages import ScoredMessages, Stored
 from space2vec.stream.producer import RecordProducer
 from space2vec.stream.records import RecordEncoder
 from space2vec.stream.registry import RegistryDownError
 
-if TYPE_CHECKING:
-    from confluent_kafka import Consumer, TopicPartition
-
-__all__ = ["AbandonedError", "Sink", "TopicSink", "TransactionSink", "commit"]
+__all__ = ["AbandonedError", "Sink", "TopicSink", "TransactionSink"]
 
 #: Seconds before something is repeated, such as a transaction, at first and at most, and of one request.
 _FIRST, _LAST, _REQUEST = 0.2, 5.0, 10.0
@@ -32,14 +29,14 @@ class Sink(Protocol):
     def begin(self) -> None:
         """Prepare for the first batch, before the positions to begin at are asked for."""
 
-    def write(self, scored: ScoredMessages) -> None:
-        """Store the scores of a batch, and the positions after it."""
+    def write(self, scored: ScoredMessages) -> Stored | None:
+        """Take the scores of a batch; return what is stored now."""
 
-    def tick(self) -> None:
-        """Store what has waited long enough; called about once a second."""
+    def tick(self) -> Stored | None:
+        """Store what has waited long enough, and return it; called about once a second."""
 
-    def finish(self) -> None:
-        """Store everything that has been written."""
+    def finish(self) -> Stored | None:
+        """Store everything that has been written, and return what was not stored before."""
 
     def drop(self) -> None:
         """Forget what has not been stored."""
@@ -49,9 +46,9 @@ class Sink(Protocol):
 
 
 class TopicSink:
-    """Produce scores, wait until the brokers have them, and commit the positions: nothing is lost.
+    """Produce scores, and wait until the brokers have them; only then their positions are committed.
 
-    If the process dies between the second and the third step, the batch is scored once more.
+    Nothing is lost: if the process dies before the commit, the batch is scored once more.
 
     Parameters
     ----------
@@ -59,8 +56,6 @@ class TopicSink:
         Hands the records to the brokers.
     make_encoder : callable
         Makes the encoder of the scores; a RegistryDownError is a reason to try again.
-    consumer : confluent_kafka.Consumer
-        Its group commits the positions.
     member : str
         The name of this member of the group.
     events : Events
@@ -78,13 +73,15 @@ class TopicSink:
         self,
         producer: RecordProducer,
         make_encoder: Callable[[], RecordEncoder],
-        consumer: Consumer,
         member: str,
         events: Events,
         check: Callable[[], None],
     ) -> None:
-        self._producer, self._make_encoder, self._consumer, self._member = producer, make_encoder, consumer, member
-        self._events, self._check = events, check
+        self._producer, self._make_encoder, self._member = producer, make_encoder, member
+        self._events, self._check = (
+            events,
+            check,
+        )
 
     def begin(self) -> None:
         """Look for the topics that are written to, and register the schema of the scores."""
@@ -100,21 +97,20 @@ class TopicSink:
             time.sleep(pause)
             pause = min(2 * pause, _LAST)
 
-    def write(self, scored: ScoredMessages) -> None:
-        """Produce the scores of a batch, wait until the brokers have them, and commit the positions after it."""
+    def write(self, scored: ScoredMessages) -> Stored | None:
+        """Produce the scores of a batch, and wait until the brokers have them."""
         self._produce(scored)
         self._producer.check_delivered()
-        positions = scored.messages.positions()
-        self._events.passed("offsets sent")
-        commit(self._consumer, positions, self._member, self._events, self._check)
-        self._stored(scored, positions)
+        return _stored(scored)
 
-    def tick(self) -> None:
+    def tick(self) -> Stored | None:
         """Serve the client while there is nothing to write."""
         self._producer.client.poll(0)
+        return None
 
-    def finish(self) -> None:
+    def finish(self) -> Stored | None:
         """Do nothing, because each batch is stored when it is written."""
+        return None
 
     def drop(self) -> None:
         """Forget what the brokers have not taken."""
@@ -132,10 +128,6 @@ class TopicSink:
         self._producer.flush()
         self._events.passed("flushed")
 
-    def _stored(self, scored: ScoredMessages, positions: Offsets) -> None:
-        self._events.passed("committed")
-        self._events.stored(positions, len(scored.messages), max(scored.messages.times))
-
 
 class TransactionSink(TopicSink):
     """Produce scores and positions in one transaction: each message has exactly one record, for ``read_committed``.
@@ -149,7 +141,7 @@ class TransactionSink(TopicSink):
         super().begin()
         self._call(lambda: self._producer.client.init_transactions(_REQUEST), "starting transactions")
 
-    def write(self, scored: ScoredMessages) -> None:
+    def write(self, scored: ScoredMessages) -> Stored | None:
         """Produce the scores of a batch and commit them with the positions after it."""
         from confluent_kafka import KafkaException
 
@@ -157,7 +149,7 @@ class TransactionSink(TopicSink):
         while True:
             try:
                 self._transact(scored)
-                return
+                return _stored(scored, committed=True)
             except KafkaException as error:
                 inner = error_of(error)
                 if is_fatal(inner) or not inner.txn_requires_abort():
@@ -172,20 +164,21 @@ class TransactionSink(TopicSink):
             pause = min(2 * pause, _LAST)
 
     def _transact(self, scored: ScoredMessages) -> None:
+        from confluent_kafka import TopicPartition
+
         client = self._producer.client
         client.begin_transaction()
         self._produce(scored)
         # After a message that was not delivered the calls of the transaction fail, and it is repeated.
         self._producer.check_delivered(fatal_only=True)
-        positions = scored.messages.positions()
-        offsets = _as_partitions(positions)
+        offsets = [TopicPartition(*place, offset) for place, offset in scored.messages.positions().items()]
         self._call(
             lambda: client.send_offsets_to_transaction(offsets, scored.messages.membership, _REQUEST),
             "sending positions",
         )
         self._events.passed("offsets sent")
         self._call(lambda: client.commit_transaction(_REQUEST), "committing a transaction")
-        self._stored(scored, positions)
+        self._events.passed("committed")
 
     def _abort(self) -> None:
         self._call(lambda: self._producer.client.abort_transaction(_REQUEST), "aborting a transaction")
@@ -206,45 +199,6 @@ class TransactionSink(TopicSink):
         """Do nothing: the transaction has been aborted."""
 
 
-def commit(consumer: Consumer, positions: Offsets, member: str, events: Events, check: Callable[[], None]) -> None:
-    """Commit positions of a group, and wait until the broker has them.
-
-    Positions of partitions that the group has given to others are not committed: the others begin where the last
-    commit was.
-
-    Parameters
-    ----------
-    consumer : confluent_kafka.Consumer
-        The member of the group.
-    positions : Offsets
-        The positions.
-    member : str
-        Its name.
-    events, check
-        As for :class:`TopicSink`.
-
-    Raises
-    ------
-    StreamError
-        If the broker refuses.
-    """
-    from confluent_kafka import KafkaError, KafkaException
-
-    def call() -> None:
-        for part in consumer.commit(offsets=_as_partitions(positions), asynchronous=False):
-            if part.error is not None:
-                raise KafkaException(part.error)
-
-    lost = (KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError._ASSIGNMENT_LOST)
-    try:
-        retry(call, events.notice, "committing", check)
-    except KafkaException as error:
-        if error_of(error).code() not in lost:
-            raise fatal_error(error_of(error), member) from None
-        events.notice("a commit was refused, because the group has given the partitions to others: a batch is repeated")
-
-
-def _as_partitions(positions: Offsets) -> list[TopicPartition]:
-    from confluent_kafka import TopicPartition
-
-    return [TopicPartition(*place, offset) for place, offset in positions.items()]
+def _stored(scored: ScoredMessages, *, committed: bool = False) -> Stored:
+    messages = scored.messages
+    return Stored(messages.positions(), len(messages), max(messages.times), committed)

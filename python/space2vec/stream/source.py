@@ -151,6 +151,40 @@ class Source:
                 ends[place] = end
         return ends
 
+    def commit(self, positions: Offsets, check: Callable[[], None]) -> None:
+        """Commit positions of the group, and wait until the broker has them.
+
+        Those of partitions that the group has given to others are not committed: the others begin at the last commit.
+        Only the thread that reads may call this: no call of the client is answered while another reads or partitions
+        change.
+
+        Parameters
+        ----------
+        positions : Offsets
+            The positions.
+        check : callable
+            Is called between attempts, and raises an exception if there shall be none.
+
+        Raises
+        ------
+        StreamError
+            If the broker refuses.
+        """
+        from confluent_kafka import KafkaError, KafkaException
+
+        def call() -> None:
+            for part in self.consumer.commit(offsets=self._as_partitions(positions, positions), asynchronous=False):
+                if part.error is not None:
+                    raise KafkaException(part.error)
+
+        lost = (KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError._ASSIGNMENT_LOST)
+        try:
+            retry(call, self._notice, "committing", check)
+        except KafkaException as error:
+            if error_of(error).code() not in lost:
+                raise fatal_error(error_of(error), self._member) from None
+            self._notice("a commit was refused: the group has given the partitions to others, who repeat a batch")
+
     def close(self) -> None:
         """Leave; what is in work is finished first."""
         self.consumer.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from space2vec.stream.messages import ScoredMessages
+from space2vec.stream.messages import ScoredMessages, Stored
 from space2vec.stream.sink import AbandonedError, Sink
 
 __all__ = ["SinkThread"]
@@ -32,6 +32,7 @@ class SinkThread:
         self._begun = False
         self._abandon = False
         self._error: BaseException | None = None
+        self._stored: list[Stored] = []
         self._sink = open_sink(self._check_abandoned)
         self._thread = threading.Thread(target=self._work, name="space2vec-sink", daemon=True)
         self._thread.start()
@@ -52,6 +53,12 @@ class SinkThread:
             self._waiting = scored
             self._changed.notify_all()
             return True
+
+    def take_stored(self) -> list[Stored]:
+        """Return what has been stored since the last call."""
+        with self._changed:
+            stored, self._stored = self._stored, []
+            return stored
 
     def drain(self, seconds: float) -> bool:
         """Wait until everything is stored; return false if that takes more than some seconds."""
@@ -119,19 +126,22 @@ class SinkThread:
             self._waiting = None
             self._busy = True
             self._changed.notify_all()
+        stored = None
         try:
             if abandon:
                 self._sink.drop()
             elif scored is not None:
-                self._sink.write(scored)
+                stored = self._sink.write(scored)
                 finish = False  # what is to be finished may have grown meanwhile; the next step does it
             elif finish:
-                self._sink.finish()
+                stored = self._sink.finish()
             else:
-                self._sink.tick()
+                stored = self._sink.tick()
         except AbandonedError:
             finish = False
         with self._changed:
+            if stored is not None:
+                self._stored.append(stored)
             self._busy = False
             if abandon:
                 self._abandon = self._finish = False
