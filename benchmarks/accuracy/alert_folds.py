@@ -20,10 +20,10 @@ from benchmarks.programs import print_progress
 from space2vec.data import flags
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.evaluation import compare_models, mdr_fpr
-from space2vec.studies import contenders
-from space2vec.studies.contenders import TrainingEffort
+from space2vec.studies import trainable_models
 from space2vec.studies.packaged.alerts import real_alerts
 from space2vec.studies.packaged.networks import stampnet_rows
+from space2vec.studies.trainable_models import TrainingEffort
 from space2vec.training.teacher import add_teacher_scores, braai_scorer
 
 #: Of every network, where the user does not say: more of them learn the alerts by heart.
@@ -112,7 +112,7 @@ def run(
     by_braai = braai_scorer(weights, threads=effort.threads)
     scores["braai, stamps turned"] = by_braai(next(s for name, s in turned(rows.stamps) if name == "rotation"))
     taught = add_teacher_scores(simulated, by_braai)
-    names, left_out = contenders.find_trainable(contenders.PIXELS, models, print_progress)
+    names, left_out = trainable_models.find_trainable(trainable_models.PIXELS, models, print_progress)
     scores |= {name: np.full(len(rows), np.nan, dtype=np.float32) for name in names}
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=effort.seed)
     for number, (train, test) in enumerate(splitter.split(rows.label, rows.label, rows.group)):
@@ -120,11 +120,13 @@ def run(
         learned = LabelledStamps.concatenate([rows[train], add_teacher_scores(beside, by_braai), taught])
         for name in names:
             print_progress(f"alerts: {name}, fold {number + 1} of {folds}")
-            model = contenders.train_pixels(name, learned, effort, teacher=1.0)
+            model = trainable_models.train_pixels(name, learned, effort, teacher=1.0)
             scores[name][test] = model.score(rows.stamps[test]).score
     for name in names if len(simulated) else ():
         print_progress(f"alerts: {name}, simulation alone")
-        scores[f"{name}, simulation alone"] = contenders.train_pixels(name, simulated, effort).score(rows.stamps).score
+        scores[f"{name}, simulation alone"] = (
+            trainable_models.train_pixels(name, simulated, effort).score(rows.stamps).score
+        )
     found = {}
     for part, here in {"all": np.ones(len(rows), dtype=bool), "night": alerts.night}.items():
         own = {name: score[here] for name, score in scores.items()}

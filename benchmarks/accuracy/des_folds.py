@@ -12,8 +12,8 @@ from benchmarks.accuracy.result_cache import ResultCache, code_digest, digest
 from benchmarks.programs import print_progress, versions
 from space2vec import reading, registry
 from space2vec.evaluation import compare_models
-from space2vec.studies import contenders
-from space2vec.studies.contenders import TrainingEffort
+from space2vec.studies import trainable_models
+from space2vec.studies.trainable_models import TrainingEffort
 
 #: What the scores depend on beside the code here.
 PACKAGES = ("lightgbm", "numpy", "scikit-learn", "torch")
@@ -32,23 +32,27 @@ def run(
     # The same folds as space2vec.training.cross_validate.
     parts = list(StratifiedKFold(folds, shuffle=True, random_state=effort.seed).split(x, y))
     scores = {}
-    names, left_out = contenders.find_trainable(contenders.COLUMNS, models, print_progress)
+    names, left_out = trainable_models.find_trainable(trainable_models.COLUMNS, models, print_progress)
     for name in names:
         score = np.empty(len(y), dtype=np.float32)
         for number, (train, test) in enumerate(parts):
             print_progress(f"des: {name}, fold {number + 1} of {folds}")
             depends = {"x": digest(x[train], y[train], x[test]), "effort": effort.to_dict(),
-                       "code": code_digest(contenders.COLUMNS[name]), "versions": versions(PACKAGES)}  # fmt: skip
+                       "code": code_digest(trainable_models.COLUMNS[name]), "versions": versions(PACKAGES)}  # fmt: skip
 
             def fold(name: str = name, train: np.ndarray = train, test: np.ndarray = test) -> np.ndarray:
-                return contenders.train_columns(name, x[train], y[train], registry.AUTOSCAN, effort).predict(x[test])
+                return trainable_models.train_columns(name, x[train], y[train], registry.AUTOSCAN, effort).predict(
+                    x[test]
+                )
 
             score[test] = cache.get(f"des {name}", depends, fold)
         scores[name] = score
     found = compare_models(scores, y, against=("forest", "lightgbm"), bootstrap=bootstrap)
     print(f"\nDES, {folds}-fold cross-validation, real labels: {found}")
     train, test = parts[0]
-    trained = {name: contenders.train_columns(name, x[train], y[train], registry.AUTOSCAN, effort) for name in scores}
+    trained = {
+        name: trainable_models.train_columns(name, x[train], y[train], registry.AUTOSCAN, effort) for name in scores
+    }
     timed = np.ascontiguousarray(np.resize(x[test], (_TIMED, x.shape[1])))
     cost = measure_on_rows(trained, timed)
     return {"data": "10,000 labelled rows of the DES autoScan table", "labels": "real", "folds": folds,

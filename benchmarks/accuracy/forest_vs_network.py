@@ -35,16 +35,16 @@ from benchmarks.accuracy import accuracy_pictures, alert_folds, des_folds, pixel
 from benchmarks.accuracy.result_cache import ResultCache
 from benchmarks.programs import REPOSITORY, print_progress, processor, versions
 from space2vec.simulation.hybrid import hybrid
-from space2vec.studies import contenders
-from space2vec.studies.contenders import TrainingEffort
+from space2vec.studies import trainable_models
 from space2vec.studies.packaged.alerts import real_alerts
+from space2vec.studies.trainable_models import TrainingEffort
 
 PARTS = ("des", "pixels", "alerts", "robustness")
 RESULTS = REPOSITORY / "benchmarks" / "results" / "forest_vs_network.json"
 #: The first seed of the simulations here; no other script of this repository uses seeds from it on.
 SEED = 7100
 PACKAGES = ("lightgbm", "numpy", "onnxruntime", "scikit-learn", "torch")
-MODELS = tuple(dict.fromkeys((*contenders.COLUMNS, *contenders.PIXELS)))
+MODELS = tuple(dict.fromkeys((*trainable_models.COLUMNS, *trainable_models.PIXELS)))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,7 +59,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--hybrid", type=int, default=16000, metavar="N", help="fakes in real stamps, and real bogus")
     options.add_argument("--folds", type=int, default=10, help="folds of des")
     options.add_argument("--alert-folds", type=int, default=4, help="folds of alerts")
-    options.add_argument("--alert-models", nargs="+", choices=tuple(contenders.PIXELS), default=("forest", "stampnet"))
+    options.add_argument(
+        "--alert-models", nargs="+", choices=tuple(trainable_models.PIXELS), default=("forest", "stampnet")
+    )
     options.add_argument(
         "--beside",
         type=int,

@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 import space2vec as s2v
 from benchmarks.accuracy.worth_rows import COLUMNS, PAIRED, Half, Rows, halves
 from benchmarks.programs import print_progress, processor, versions
-from space2vec.evaluation import compare_models
-from space2vec.evaluation.contest import Contest
+from space2vec.evaluation import ModelTable, compare_models
 from space2vec.model_files.integer_network import IntegerNetwork
 from space2vec.models.network import Network
 from space2vec.models.quantise import CALIBRATION_ROWS, quantise
@@ -71,7 +70,7 @@ def compared(
     }  # fmt: skip
 
 
-def figures(found: Contest) -> dict[str, Any]:
+def figures(found: ModelTable) -> dict[str, Any]:
     """Return the metrics of both, and the paired difference of each: value, low, high."""
     models, differences = found.evaluations, found.comparisons["float"]["integers"].differences
     return {

@@ -15,8 +15,8 @@ from space2vec.data import flags
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.evaluation import compare_models
 from space2vec.models.load import Model
-from space2vec.studies import contenders
-from space2vec.studies.contenders import TrainingEffort
+from space2vec.studies import trainable_models
+from space2vec.studies.trainable_models import TrainingEffort
 from space2vec.training.dataset import split
 
 #: What the models depend on beside the code here.
@@ -60,19 +60,19 @@ def run(
         sound = flags.scorable(rows.stamps.flags)
         train, test = (
             part[sound[part]]
-            for part in split(rows.group, (TRAIN, 1 - TRAIN), effort.seed + contenders.SPLIT_SEED_OFFSET)
+            for part in split(rows.group, (TRAIN, 1 - TRAIN), effort.seed + trainable_models.SPLIT_SEED_OFFSET)
         )
         learned.append(rows[train])
         tests[title] = rows[test]
     train_rows = LabelledStamps.concatenate(learned)
     trained: dict[str, Model] = {}
-    names, left_out = contenders.find_trainable(contenders.PIXELS, models, print_progress)
+    names, left_out = trainable_models.find_trainable(trainable_models.PIXELS, models, print_progress)
     for name in names:
         print_progress(f"{name} on {len(train_rows)} rows")
         depends = {"rows": digest(train_rows.stamps.buffer, train_rows.label), "effort": effort.to_dict(),
-                   "code": code_digest(contenders.PIXELS[name]), "versions": versions(PACKAGES)}  # fmt: skip
+                   "code": code_digest(trainable_models.PIXELS[name]), "versions": versions(PACKAGES)}  # fmt: skip
         trained[name] = cache.model(
-            f"pixels {name}", depends, lambda name=name: contenders.train_pixels(name, train_rows, effort)
+            f"pixels {name}", depends, lambda name=name: trainable_models.train_pixels(name, train_rows, effort)
         )
     records = {}
     for title, rows in tests.items():

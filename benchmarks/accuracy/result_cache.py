@@ -55,14 +55,15 @@ class ResultCache:
         return folder / f"{name.replace(' ', '_')}_{digest}.{suffix}"
 
 
-#: The modules that train models, by the package that the models need. studies/contenders.py has the settings of all.
+#: The modules that train models, by the package that the models need. studies/trainable_models.py has the settings of
+#: all.
 _TRAINERS = {"torch": ("architectures/*.py", "training/*.py"), "sklearn": ("training/forest.py",), "lightgbm": ()}
 
 
 def code_digest(needs: str) -> str:
     """Return a digest of the code and settings that train models with a package; it changes when the code does."""
     package = Path(space2vec.__file__).parent
-    files = [path for pattern in ("studies/contenders.py", *_TRAINERS[needs]) for path in package.glob(pattern)]
+    files = [path for pattern in ("studies/trainable_models.py", *_TRAINERS[needs]) for path in package.glob(pattern)]
     return hashlib.sha256("".join(path.read_text() for path in sorted(files)).encode()).hexdigest()[:16]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 
+from space2vec.cli.columns_option import PacketColumns, add_columns
 from space2vec.cli.common import Problems, add_compute_options, add_inputs, probability, read_batches
-from space2vec.cli.packet_columns import PacketColumns, add_columns
 from space2vec.cli.printing import print_line
 
 __all__ = ["register"]

@@ -14,7 +14,7 @@ __all__ = ["register"]
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    from space2vec.studies import contenders
+    from space2vec.studies import trainable_models
 
     parser.description = "Repeat a published comparison."
     kinds = parser.add_subparsers(title="data", metavar="DATA", required=True)
@@ -24,7 +24,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         description="Train the paper's forest and the networks on one half of the public DES autoScan data set, and "
         "measure them on the other half, with bootstrap intervals and paired tests.",
     )
-    defaults = contenders.TrainingEffort()
+    defaults = trainable_models.TrainingEffort()
     des.add_argument(
         "folder", metavar="PATH", type=Path, help="the folder with autoscan_features.3.csv and stamps_0.tar ..."
     )
@@ -40,7 +40,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     des.add_argument(
         "--train-share", type=float, default=0.5, metavar="SHARE", help="share of the ids to train on (default: 0.5)"
     )
-    names = tuple(dict.fromkeys((*contenders.COLUMNS, *contenders.PIXELS)))
+    names = tuple(dict.fromkeys((*trainable_models.COLUMNS, *trainable_models.PIXELS)))
     des.add_argument(
         "--models",
         nargs="+",
@@ -71,8 +71,8 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec.data.atomic_file import write_whole
-    from space2vec.studies.contenders import TrainingEffort
     from space2vec.studies.des import reproduce_des
+    from space2vec.studies.trainable_models import TrainingEffort
     from space2vec.writing.places import check_writable
 
     if arguments.json:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.cli.columns_option import PacketColumns, add_columns
 from space2vec.cli.common import Problems, check_no_input, positive, read_batches, table_metadata
 from space2vec.cli.output_places import OutputPlaces
-from space2vec.cli.packet_columns import PacketColumns, add_columns
 from space2vec.cli.printing import print_line, print_notice
 from space2vec.errors import DeviceLostError, OutputError
 

@@ -11,10 +11,10 @@ bogus one rejected.
 from __future__ import annotations
 
 from space2vec.evaluation.comparison import Comparison, Difference, Discordance, compare, mcnemar
-from space2vec.evaluation.contest import HEADLINES, Contest, compare_models
 from space2vec.evaluation.curve import Curve, mdr_band, mdr_fpr
 from space2vec.evaluation.files import JoinedScores, compare_files, evaluate_files, join
 from space2vec.evaluation.metrics import Evaluation, Metric, evaluate
+from space2vec.evaluation.model_table import HEADLINES, ModelTable, compare_models
 from space2vec.evaluation.names import model_of, names_of
 from space2vec.evaluation.ranking import METRICS, OPERATING_POINTS, THRESHOLDS, LabelledScores, check_scores
 from space2vec.evaluation.reliability import BINS, Reliability, reliability
@@ -27,7 +27,6 @@ __all__ = [
     "OPERATING_POINTS",
     "THRESHOLDS",
     "Comparison",
-    "Contest",
     "Curve",
     "Difference",
     "Discordance",
@@ -36,6 +35,7 @@ __all__ = [
     "JoinedScores",
     "LabelledScores",
     "Metric",
+    "ModelTable",
     "Reliability",
     "check_scores",
     "compare",

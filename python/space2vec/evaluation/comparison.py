@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec.evaluation.curve import mdr_fpr
 from space2vec.evaluation.metrics import format_metric
-from space2vec.evaluation.ranking import MDR_TARGET, METRICS, SLACK, THRESHOLDS, Ranked, check_scores
+from space2vec.evaluation.ranking import MDR_TARGET, METRICS, SLACK, THRESHOLDS, RankedScores, check_scores
 from space2vec.evaluation.resampling import interval, resamples
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def compare(
     """
     (a, truth), (b, _) = check_scores(score_a, label), check_scores(score_b, label)
     weights, groups = resamples(len(truth), group, bootstrap, seed)
-    pair = Ranked(a, truth), Ranked(b, truth)
+    pair = RankedScores(a, truth), RankedScores(b, truth)
     each_row_once = np.ones(len(truth))
     of_a, of_b = (np.array(ranked.measure(each_row_once).values) for ranked in pair)
     both = np.array([[ranked.measure(weight).values for ranked in pair] for weight in weights])

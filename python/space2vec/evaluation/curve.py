@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from space2vec.evaluation.ranking import SLACK, Array, Ranked, check_scores, error_rates
+from space2vec.evaluation.ranking import SLACK, Array, RankedScores, check_scores, error_rates
 from space2vec.evaluation.resampling import Interval, interval, resamples
 
 __all__ = ["Curve", "mdr_band", "mdr_fpr"]
@@ -43,7 +43,7 @@ def mdr_fpr(score: ArrayLike, label: ArrayLike) -> Curve:
         As :func:`space2vec.evaluation.evaluate`.
     """
     values, truth = check_scores(score, label)
-    ranked = Ranked(values, truth)
+    ranked = RankedScores(values, truth)
     missed, passed = error_rates(*ranked.weight_at_levels(np.ones(len(truth))))
     thresholds = np.append(ranked.levels, np.inf)
     scored = thresholds > -np.inf
@@ -80,7 +80,7 @@ def mdr_band(
     """
     values, truth = check_scores(score, label)
     allowed = np.asarray(fpr, dtype=np.float64)
-    ranked = Ranked(values, truth)
+    ranked = RankedScores(values, truth)
     draws = []
     for weight in resamples(len(truth), group, bootstrap, seed).weights:
         real, bogus = ranked.weight_at_levels(weight)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from space2vec.evaluation.ranking import METRICS, OPERATING_POINTS, Ranked, check_scores
+from space2vec.evaluation.ranking import METRICS, OPERATING_POINTS, RankedScores, check_scores
 from space2vec.evaluation.reliability import NO_PROBABILITIES, Reliability, count_outside, is_probability, reliability
 from space2vec.evaluation.resampling import interval, resamples
 
@@ -174,7 +174,7 @@ def evaluate(
     True
     """
     values, truth = check_scores(score, label)
-    ranked = Ranked(values, truth)
+    ranked = RankedScores(values, truth)
     value, gaps = ranked.measure(np.ones(len(truth)))  # each row once
     at = [gap.threshold() for gap in gaps]
     weights, groups = resamples(len(truth), group, bootstrap, seed)

@@ -12,7 +12,7 @@ from space2vec.evaluation.reliability import is_probability
 
 __all__ = [
     "MDR_TARGET", "METRICS", "OPERATING_POINTS", "SLACK", "THRESHOLDS", "Array", "ErrorRates", "Gap", "LabelledScores",
-    "LevelWeights", "Measurement", "Ranked", "check_scores", "column_of", "error_rates",
+    "LevelWeights", "Measurement", "RankedScores", "check_scores", "column_of", "error_rates",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -148,7 +148,7 @@ class Measurement(NamedTuple):
     gaps: list[Gap]
 
 
-class Ranked:
+class RankedScores:
     """Sorted scores with their labels; equal scores form one level.
 
     Parameters

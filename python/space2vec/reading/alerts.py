@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.backends import kernels
-from space2vec.data.catalogue import numbers
 from space2vec.data.columns import Columns, select_rows
 from space2vec.data.ids import NO_ID, printable
+from space2vec.data.numeric import numbers_or_nan
 from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.data.tables import Features, Scores
 from space2vec.errors import BackendError, ReadError
@@ -150,7 +150,7 @@ def decode_columns(table: AlertRows, options: ReadOptions, path: str, first: int
     n, record, rubin = len(table.candidate_id), table.record, table.rubin
     position = None
     if not rubin and "xpos" in record and "ypos" in record:
-        position = tuple(numbers(record[name], n) for name in ("xpos", "ypos"))
+        position = tuple(numbers_or_nan(record[name], n) for name in ("xpos", "ypos"))
     reader = _open_reader(
         options,
         cutouts=[None if column is None else (column.data, column.begin) for column in table.cutouts],

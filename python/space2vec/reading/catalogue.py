@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.backends import kernels
-from space2vec.data.catalogue import bands, numbers
+from space2vec.data.numeric import band_codes, numbers_or_nan
 from space2vec.registry import CATALOGUE, PACKETS
 
 __all__ = [
@@ -103,7 +103,7 @@ def catalogue_fields(columns: Records, size: int, *, rubin: bool) -> tuple[NDArr
     table = np.full((size, len(fields)), np.nan)
     for k, name in enumerate(fields):
         if name in columns:
-            table[:, k] = bands(columns[name]) if name == "band" else numbers(columns[name], size)
+            table[:, k] = band_codes(columns[name]) if name == "band" else numbers_or_nan(columns[name], size)
     return table, np.array([name in columns for name in fields], dtype=np.uint8)
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.data.catalogue import bands
 from space2vec.data.ids import NO_ID, as_ids, parse_ids
+from space2vec.data.numeric import band_codes
 from space2vec.errors import ReadError
 from space2vec.reading.parquet_columns import to_plain_column
 
@@ -127,13 +127,13 @@ def _bands(column: pyarrow.Array, textual: bool) -> Values:
     import pyarrow.compute as pc
 
     if not textual:
-        return Values(bands(column.to_pylist()).astype(np.float32), {})
+        return Values(band_codes(column.to_pylist()).astype(np.float32), {})
     cells = column.dictionary_encode()  # there are few filters, and many rows
     text, known = _trimmed(cells.dictionary)
     filters = pc.or_(pc.match_substring_regex(text, _BAND), pc.match_substring_regex(text, _NUMBER))
     odd = pc.and_not(known, pc.fill_null(filters, fill_value=False)).to_numpy(zero_copy_only=False)
     texts = text.to_pylist()
-    codes = bands([None if strange else cell for cell, strange in zip(texts, odd.tolist(), strict=True)])
+    codes = band_codes([None if strange else cell for cell, strange in zip(texts, odd.tolist(), strict=True)])
     places = cells.indices.fill_null(len(codes)).to_numpy(zero_copy_only=False)
     values = np.append(codes, np.nan)[places].astype(np.float32)
     return Values(values, {row: texts[places[row]] for row in np.flatnonzero(np.append(odd, False)[places]).tolist()})

@@ -23,12 +23,12 @@ from space2vec.data.row_pairs import Side, pair_rows
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features
 from space2vec.errors import ReadError
-from space2vec.evaluation import Contest, compare_models
+from space2vec.evaluation import ModelTable, compare_models
 from space2vec.reading.batch import Problem
 from space2vec.reading.des import STAMP_NAME, Candidates, read_stamps
 from space2vec.reading.des_tar import index_archives
-from space2vec.studies import contenders
-from space2vec.studies.contenders import TrainingEffort
+from space2vec.studies import trainable_models
+from space2vec.studies.trainable_models import TrainingEffort
 from space2vec.training.dataset import split
 
 if TYPE_CHECKING:
@@ -49,17 +49,17 @@ class Reproduction:
 
     Attributes
     ----------
-    columns : Contest or None
+    columns : ModelTable or None
         The models of the 38 columns, on all test rows; None if none was requested.
-    pixels : Contest or None
+    pixels : ModelTable or None
         The models of the stamps, and the forest on the columns trained on the same rows; None if none was requested or
         the stamps cannot be used.
     about : dict
         Numbers of rows, settings, and what was left out for which reason; ready for JSON.
     """
 
-    columns: Contest | None
-    pixels: Contest | None
+    columns: ModelTable | None
+    pixels: ModelTable | None
     about: dict[str, Json]
 
     def to_dict(self) -> dict[str, Json]:
@@ -85,7 +85,7 @@ def reproduce_des(
     rows: int | None = None,
     stamps: int = 20_000,
     train_share: float = 0.5,
-    models: Sequence[str] = (*contenders.COLUMNS, *contenders.PIXELS),
+    models: Sequence[str] = (*trainable_models.COLUMNS, *trainable_models.PIXELS),
     effort: TrainingEffort | None = None,
     bootstrap: int = 1000,
     report: Callable[[str], object] = lambda line: None,
@@ -103,8 +103,8 @@ def reproduce_des(
     train_share : float, optional
         Share of the ids to train on.
     models : sequence of str, optional
-        Some of :data:`space2vec.studies.contenders.COLUMNS` and :data:`space2vec.studies.contenders.PIXELS`. A model
-        whose package is not installed is left out.
+        Some of :data:`space2vec.studies.trainable_models.COLUMNS` and
+        :data:`space2vec.studies.trainable_models.PIXELS`. A model whose package is not installed is left out.
     effort : TrainingEffort, optional
         How long to train.
     bootstrap : int, optional
@@ -122,9 +122,9 @@ def reproduce_des(
     ImportError
         If scikit-learn is not installed.
     """
-    unknown = [name for name in models if name not in {**contenders.COLUMNS, **contenders.PIXELS}]
+    unknown = [name for name in models if name not in {**trainable_models.COLUMNS, **trainable_models.PIXELS}]
     if unknown:
-        known = ", ".join({**contenders.COLUMNS, **contenders.PIXELS})
+        known = ", ".join({**trainable_models.COLUMNS, **trainable_models.PIXELS})
         raise ValueError(f"unknown models {', '.join(unknown)}; known: {known}")
     if stamps < 0:
         raise ValueError(f"the number of stamps must not be negative; given {stamps}; 0 leaves them out")
@@ -133,8 +133,8 @@ def reproduce_des(
     work = effort or TrainingEffort()
     table = _read_table(folder, rows, train_share, work.seed)
     report(f"{len(table.ids)} rows: {len(table.train)} to train on, {len(table.test)} to test on")
-    on_columns = contenders.find_trainable(contenders.COLUMNS, models, report)
-    on_stamps = contenders.find_trainable(contenders.PIXELS, models, report)
+    on_columns = trainable_models.find_trainable(trainable_models.COLUMNS, models, report)
+    on_stamps = trainable_models.find_trainable(trainable_models.PIXELS, models, report)
     scores = {name: _score_columns(name, table, table.train, table.test, work, report) for name in on_columns.names}
     drawn: dict[str, Json] = {"bootstrap": bootstrap, "seed": work.seed, "against": _AGAINST}
     of_columns = compare_models(scores, table.real[table.test], **drawn) if scores else None
@@ -170,7 +170,7 @@ def _read_table(folder: Path, rows: int | None, train_share: float, seed: int) -
     if rows is not None and rows < len(chosen):
         chosen = chosen[_choose_rows(keys[chosen], rows, seed)]
     ids = keys[chosen]
-    train, test = split(ids, (train_share, 1.0 - train_share), seed + contenders.SPLIT_SEED_OFFSET)
+    train, test = split(ids, (train_share, 1.0 - train_share), seed + trainable_models.SPLIT_SEED_OFFSET)
     return _Rows(ids, x[chosen], labels.real[chosen].astype(np.int8), train, test)
 
 
@@ -201,7 +201,7 @@ def _score_columns(
 ) -> NDArray[np.float32]:
     """Train a model of columns, and return its scores of the test rows."""
     report(f"{name} on {len(registry.AUTOSCAN)} columns, {len(train)} rows")
-    model = contenders.train_columns(name, table.x[train], table.real[train], registry.AUTOSCAN, effort)
+    model = trainable_models.train_columns(name, table.x[train], table.real[train], registry.AUTOSCAN, effort)
     return model.predict(table.x[test])
 
 
@@ -213,7 +213,7 @@ def _compare_on_stamps(
     effort: TrainingEffort,
     drawn: dict[str, Json],
     report: Callable[[str], object],
-) -> tuple[Contest, dict[str, Json]]:
+) -> tuple[ModelTable, dict[str, Json]]:
     """Train the models of stamps and compare them on the test rows; also return a dict, for JSON, on the stamps."""
     chosen = _choose_rows(table.ids, count, effort.seed + 1) if count < len(table.ids) else np.arange(len(table.ids))
     files = _stamp_files(folder, set(table.ids[chosen].tolist()))
@@ -231,7 +231,7 @@ def _compare_on_stamps(
     scores = {"forest on the columns": _score_columns("forest", table, row[train], row[test], effort, report)}
     for name in models:
         report(f"{name} on stamps, {len(train)} rows")
-        scores[name] = contenders.train_pixels(name, labelled[train], effort).score(stamps[test]).score
+        scores[name] = trainable_models.train_pixels(name, labelled[train], effort).score(stamps[test]).score
     about = {"found": len(stamps), "damaged or incomplete": int((~sound).sum()), "train": len(train), "test": len(test),
             "problems": [str(problem) for problem in problems[:10]]}  # fmt: skip
     return compare_models(scores, labelled.label[test], **drawn), about

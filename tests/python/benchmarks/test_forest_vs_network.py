@@ -14,7 +14,7 @@ import pytest
 import space2vec as s2v
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.data.stamps import Stamps
-from space2vec.studies.contenders import TrainingEffort
+from space2vec.studies.trainable_models import TrainingEffort
 
 pytest.importorskip("sklearn")
 
@@ -84,13 +84,13 @@ def test_arrays_are_kept_under_what_they_depend_on(tmp_path: Path, monkeypatch: 
         np.testing.assert_array_equal(store.get("a name", depends, make), [0, 1, 2])
     assert len(made) == 2
     package = tmp_path / "space2vec"
-    for name in ("studies/contenders.py", "training/forest.py", "training/loop.py", "architectures/stampnet.py"):
+    for name in ("studies/trainable_models.py", "training/forest.py", "training/loop.py", "architectures/stampnet.py"):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text(name)
     monkeypatch.setattr(result_cache.space2vec, "__file__", str(package / "__init__.py"))
     needs = ("sklearn", "lightgbm", "torch")
     for name, changed in (
-        ("studies/contenders.py", needs),
+        ("studies/trainable_models.py", needs),
         ("training/forest.py", ("sklearn", "torch")),
         ("architectures/stampnet.py", ("torch",)),
     ):

@@ -10,7 +10,7 @@ from astropy.table import Table
 
 from helpers.packets import CUTOUTS, avro_bytes, fits_bytes, planes
 from space2vec.cli import main
-from space2vec.cli.packet_columns import PacketColumns
+from space2vec.cli.columns_option import PacketColumns
 from space2vec.data.columns import check_columns, is_unknown
 from space2vec.reading.packet_columns import RUBIN_COLUMNS, ZTF_COLUMNS
 from space2vec.writing import SUFFIXES

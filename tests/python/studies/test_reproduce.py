@@ -19,9 +19,9 @@ from space2vec.cli import main
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.errors import ReadError
 from space2vec.reading import des, des_tar
-from space2vec.studies import contenders
-from space2vec.studies.contenders import TrainingEffort
+from space2vec.studies import trainable_models
 from space2vec.studies.des import reproduce_des
+from space2vec.studies.trainable_models import TrainingEffort
 
 pytest.importorskip("sklearn")
 
@@ -196,7 +196,7 @@ def test_a_folder_of_another_layout_is_told(tmp_path: Path) -> None:
 
 
 def test_a_model_whose_package_is_absent_is_left_out(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(contenders.COLUMNS, "lightgbm", "a_package_that_is_not_there")
+    monkeypatch.setitem(trainable_models.COLUMNS, "lightgbm", "a_package_that_is_not_there")
     found = reproduce_des(published, models=("forest", "lightgbm"), stamps=0, effort=QUICK, bootstrap=5)
     assert found.columns is not None
     assert list(found.columns.evaluations) == ["forest"]
@@ -210,17 +210,19 @@ def test_boosted_models_are_averaged(published: Path) -> None:
     table = s2v.read(published / "autoscan_features.3.csv")
     y = s2v.reading.read_labels(published / "autoscan_features.3.csv").real
     x = table.select(registry.AUTOSCAN)
-    both = contenders.Boosted(x, y, QUICK).predict(x)
-    each = [contenders.Boosted(x, y, TrainingEffort(members=1, rounds=20, seed=seed)).predict(x) for seed in (0, 1)]
+    both = trainable_models.Boosted(x, y, QUICK).predict(x)
+    each = [
+        trainable_models.Boosted(x, y, TrainingEffort(members=1, rounds=20, seed=seed)).predict(x) for seed in (0, 1)
+    ]
     np.testing.assert_allclose(both, np.mean(each, axis=0), rtol=1e-5)
     assert (each[0] != each[1]).any()
 
 
 def test_every_model_of_stamps_can_be_trained(published: Path) -> None:
     pytest.importorskip("torch")
-    found = reproduce_des(published, models=tuple(contenders.PIXELS), effort=QUICK, bootstrap=5)
+    found = reproduce_des(published, models=tuple(trainable_models.PIXELS), effort=QUICK, bootstrap=5)
     assert found.pixels is not None
-    assert set(found.pixels.evaluations) == {"forest on the columns", *contenders.PIXELS}
+    assert set(found.pixels.evaluations) == {"forest on the columns", *trainable_models.PIXELS}
     assert found.pixels.evaluations["braai"].unscored_real == 0
     assert set(found.pixels.comparisons) == {"forest", "forest on the columns", "braai"}
 
@@ -228,14 +230,14 @@ def test_every_model_of_stamps_can_be_trained(published: Path) -> None:
 def test_a_forest_learns_the_doubt_of_its_teacher(night: s2v.simulation.Night) -> None:
     teacher = np.where(np.arange(COUNT) % 2 == 0, 0.5, np.nan)
     rows = LabelledStamps(night.stamps, night.labels, night.kinds, teacher=teacher)
-    sure, doubtful = (contenders.train_pixels("forest", rows, QUICK, teacher=share) for share in (0.0, 1.0))
+    sure, doubtful = (trainable_models.train_pixels("forest", rows, QUICK, teacher=share) for share in (0.0, 1.0))
     score = [model.score(night.stamps).score for model in (sure, doubtful)]
     away = [np.abs(s - 0.5)[::2].mean() for s in score]
     assert away[1] < 0.8 * away[0]
     assert sure.header.training["rows"] == COUNT
     assert doubtful.header.training["rows"] == COUNT + COUNT // 2
     with pytest.raises(KeyError):
-        contenders.train_pixels("oracle", rows, QUICK)
+        trainable_models.train_pixels("oracle", rows, QUICK)
 
 
 @pytest.mark.parametrize(("name", "aucs", "rates"), [
@@ -256,8 +258,8 @@ def test_a_published_network_that_learned_nothing_gets_another_go(
         tried.append(fit_settings.learning_rate)
         return SimpleNamespace(header=SimpleNamespace(metrics={"validation": {"auc": aucs[len(tried) - 1]}}))
 
-    monkeypatch.setattr(contenders.training, "train_network", train)
-    contenders.train_pixels(name, LabelledStamps(night.stamps, night.labels, night.kinds), QUICK)
+    monkeypatch.setattr(trainable_models.training, "train_network", train)
+    trainable_models.train_pixels(name, LabelledStamps(night.stamps, night.labels, night.kinds), QUICK)
     np.testing.assert_allclose(tried, rates)
 
 
@@ -268,9 +270,9 @@ def test_every_model_of_columns_can_be_trained() -> None:
     y = rng.integers(0, 2, 300)
     x = rng.normal(20, 1, (300, len(registry.AUTOSCAN))).astype(np.float32)
     x[:, :10] += 1.5 * y[:, None]
-    for name in contenders.COLUMNS:
-        model = contenders.train_columns(name, x[:200], y[:200], registry.AUTOSCAN, QUICK)
+    for name in trainable_models.COLUMNS:
+        model = trainable_models.train_columns(name, x[:200], y[:200], registry.AUTOSCAN, QUICK)
         score = model.predict(x[200:], threads=1)
         assert s2v.evaluation.evaluate(score, y[200:], bootstrap=0)["auc"] > 0.8, name
     with pytest.raises(KeyError):
-        contenders.train_columns("oracle", x, y, registry.AUTOSCAN, QUICK)
+        trainable_models.train_columns("oracle", x, y, registry.AUTOSCAN, QUICK)

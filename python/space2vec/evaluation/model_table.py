@@ -14,7 +14,7 @@ from space2vec.evaluation.metrics import Evaluation, evaluate, format_metric
 if TYPE_CHECKING:
     from space2vec.data.types import Json
 
-__all__ = ["HEADLINES", "Contest", "compare_models"]
+__all__ = ["HEADLINES", "ModelTable", "compare_models"]
 
 #: The metrics that a table of models shows.
 HEADLINES: tuple[str, ...] = ("auc", "fpr at mdr 4%", "mdr at fpr 1%", "mdr at fpr 2.5%", "sum over .4 .5 .6")
@@ -22,7 +22,7 @@ _PAIRED = "fpr at mdr 4%"
 
 
 @dataclass(frozen=True)
-class Contest:
+class ModelTable:
     """The metrics of several models on the same rows, and their differences from rivals.
 
     Attributes
@@ -75,7 +75,7 @@ def compare_models(
     group: ArrayLike | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
-) -> Contest:
+) -> ModelTable:
     """Measure several models on the same rows and the same resamples.
 
     Parameters
@@ -89,7 +89,7 @@ def compare_models(
 
     Returns
     -------
-    Contest
+    ModelTable
 
     Raises
     ------
@@ -99,7 +99,7 @@ def compare_models(
     if not scores:
         raise ValueError("there are no scores to measure")
     drawn: dict[str, Json] = {"group": group, "bootstrap": bootstrap, "seed": seed}
-    return Contest(
+    return ModelTable(
         {name: evaluate(score, label, **drawn) for name, score in scores.items()},
         {
             rival: {
