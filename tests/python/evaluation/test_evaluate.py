@@ -322,7 +322,7 @@ def test_rows_without_an_id_match_nothing_and_may_repeat(tmp_path):
         ("name,score\n1,0.5\n", "candid,label\n1,1\n", "no column candidate_id"),
         ("candidate_id,score\n1,0.5\n", "candid,kind\n1,x\n", "no column label"),
         ("candidate_id,score\n1,0.5\n", "candid,label\n1,7\n", "must hold 0 or 1"),
-        ("candidate_id,score\n1,0.5\n", "candid,label\n1,real\n", "not numeric"),
+        ("candidate_id,score\n1,0.5\n", "candid,label\n1,maybe\n", "not numeric"),
         ("candidate_id,score\n1,high\n", "candid,label\n1,1\n", "not numeric"),
         ("candidate_id,score\n1,0.5\n1,0.6\n", "candid,label\n1,1\n", "more than once"),
         ("candidate_id,score\n1,0.5,7\n", "candid,label\n1,1\n", "line 2 has 3 values, not 2"),
