@@ -237,7 +237,7 @@ def library_version() -> str:
     """Return the version of space2vec."""
     try:
         return str(importlib.import_module("space2vec._core").version)
-    except ImportError:  # the Numba backend alone; to read what is installed takes longer than an alert
+    except ImportError:  # for the Numba backend only, because reading the metadata takes longer than an alert
         from importlib.metadata import version
 
         return version("space2vec")

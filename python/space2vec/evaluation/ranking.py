@@ -113,7 +113,7 @@ class Gap(NamedTuple):
     def midpoint(self) -> float:
         """Return the threshold midway in the gap; NaN if there is no gap."""
         below, above = self
-        # Above all scores lies 1, or what is higher; below all of them 0, or what is lower.
+        # The upper neighbour of the highest score is 1, or higher; the lower neighbour of the lowest is 0, or lower.
         low, high = max(below, min(above, 0.0)), min(above, max(below, 1.0))
         return 0.5 * (low + high) if np.isfinite((low, high)).all() else np.nan
 

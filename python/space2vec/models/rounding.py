@@ -63,7 +63,7 @@ def round_weights(weight: Array, covariance: Array, least: Array | None = None) 
 def _scales(weight: Array, covariance: Array) -> Array:
     """Return the scale (outputs,) with which rounding each weight to the nearest integer changes an output least."""
     largest = np.abs(weight).max(axis=1)
-    # The scale of an output whose weights are all 0 does not matter; it gets one of the size of the others.
+    # The scale of an output whose weights are all 0 does not matter; it gets one similar to the others.
     largest = np.where(largest > 0.0, largest, largest.max() or 1.0)
     least_error, best = np.full(len(weight), np.inf), largest / _LARGEST
     for share in _CLIPS:

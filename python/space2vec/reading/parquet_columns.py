@@ -38,7 +38,7 @@ __all__ = [
 
 #: Types whose values are not contiguous, and the types to which they are cast.
 _VIEWS = {"string_view": "large_string", "binary_view": "large_binary"}
-#: FITS files consist of blocks of so many bytes.
+#: FITS files consist of blocks of this number of bytes.
 _FITS_BLOCK = 2880
 _SHORTEST_GZIP = 18
 #: The most bytes of a text in an extra column; the library has the same limit for packets.

@@ -30,7 +30,7 @@ Array = NDArray[np.float32]
 FIT_SETTINGS = FitSettings(epochs=20, batch=256, learning_rate=3e-3, average=0.998, patience=1000)
 #: Number of nearest rows among which the partner of a row is drawn.
 _NEIGHBOURS = 5
-#: Share of the columns that a row copies from its partner, if it does not lie on the line between the two.
+#: Share of the columns that a row copies from its partner, if it is not on the line between the two.
 _COPIED = 0.3
 #: The columns of the source in the reference image. Either all of them are known, or none.
 _REFERENCE = ("A_REF", "B_REF", "MAG_REF", "MAG_REF_ERR", "NN_DIST_RENORM", "MAGLIM", "MAGDIFF")

@@ -19,9 +19,9 @@ __all__ = ["LARGEST", "MissingPatterns", "gather_patterns", "simulate_pattern"]
 
 Mask = NDArray[np.bool_]
 
-#: Patterns reach so many pixels from the candidate to every side.
+#: The number of pixels that patterns reach from the candidate to every side.
 _REACH = 31
-#: A pattern is near the core if it holds a pixel at most so many rows and columns from the candidate.
+#: A pattern is near the core if one of its pixels is at most this number of rows and columns from the candidate.
 _CORE = 5
 #: Nothing can be told of a candidate of which more than this share of the 5 x 5 pixels around it is missing.
 _MOST_OF_CORE = 0.6

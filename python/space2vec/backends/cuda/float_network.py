@@ -24,7 +24,7 @@ __all__ = ["FloatNetwork", "apply_calibration", "as_tensor", "full_float32", "on
 
 #: The most rows that the network scores at a time.
 _ROWS = 1024
-#: Each part of the scratch memory begins at a multiple of so many bytes.
+#: Each part of the scratch memory begins at a multiple of this number of bytes.
 _LINE = 64
 
 

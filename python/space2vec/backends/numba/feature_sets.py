@@ -65,6 +65,7 @@ def measuring_of(names: Iterable[str], prepared: int = 0) -> Measuring:
         parts |= _COLUMNS.get(name, 0)
         if name in FEATURES:
             planes |= sum(1 << CHANNELS.index(channel) for channel in FEATURES[name].planes)
-    # The set s2v takes the difference alone, or a triplet; where a plane lacks that a recipe prepares, that says so.
+    # The set s2v takes the difference alone, or a triplet. If a plane that a recipe prepares is missing, the recipe
+    # raises the flag.
     whole = sets & SET.s2v and planes != _DIFFERENCE and planes & ~prepared
     return Measuring(sets, parts, _EVERY_PLANE if whole else planes)

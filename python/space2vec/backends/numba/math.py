@@ -26,7 +26,7 @@ _P0, _P1, _P2 = np.float32(1.9875691500e-4), np.float32(1.3981999507e-3), np.flo
 _P3, _P4, _P5 = np.float32(4.1665795894e-2), np.float32(1.6666665459e-1), np.float32(5.0000001201e-1)
 #: 2^k for k from -126 to 0, which C++ makes from the bits.
 _POWERS_OF_2 = np.ldexp(np.float32(1), np.arange(-126, 1)).astype(np.float32)
-#: 1.5 * 2^52: what is added to it is rounded to an integer.
+#: 1.5 * 2^52: a number that is added to it is rounded to an integer.
 _ROUND = 6755399441055744.0
 _DOUBLE_POWERS_OF_2 = np.ldexp(1.0, np.arange(-1022, 1024))
 

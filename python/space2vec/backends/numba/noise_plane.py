@@ -32,7 +32,7 @@ class PlaneNoise(NamedTuple):
 
 
 class MeasuredPlanes(NamedTuple):
-    """What the features of the set s2v are measured on, in the order of the planes.
+    """The planes on which the features of the set s2v are measured, in the order of channels.
 
     Windows are as delivered and cores are (I - median) / sigma, both NaN where masked; the core of the difference is
     times the polarity. A plane without noise, or that is missing, has sigma 0.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LANES", "constants", "jit", "lane_sum", "parallel_for"]
 
-#: Rows that a thread takes at once.
+#: The number of rows that a thread takes at a time.
 _BLOCK_ROWS = 32
 LANES = 32
 

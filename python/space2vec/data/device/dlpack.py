@@ -113,7 +113,7 @@ class BorrowedArray:
         self.address = int(held.data or 0) + int(held.byte_offset)
         self.ordinal = int(held.device.ordinal)
         _rename(id(capsule), _USED)
-        if managed.deleter:  # made now: at the interpreter's end there is nothing to make it of
+        if managed.deleter:  # created now, because at the end of the interpreter it cannot be created
             self._give_back = _Deleter(managed.deleter)
 
     def __del__(self) -> None:
@@ -146,7 +146,7 @@ def _drop_unused(
     fresh: ctypes.c_char_p = _FRESH,
     back: Callable[[int], None] = _give_back,
 ) -> None:
-    if valid(capsule, fresh):  # nobody has taken it over
+    if valid(capsule, fresh):  # no consumer has taken it
         back(pointer(capsule, fresh))
 
 

@@ -21,11 +21,11 @@ __all__ = [
     "real_alerts",
 ]  # fmt: skip
 
-#: The kind of an alert whose object is known to be real, whatever the teacher says.
+#: The kind of an alert whose object is known to be real, regardless of the score of the teacher.
 KNOWN_REAL = "known real"
 #: The teacher is sure of a candidate that it scores below the first or above the second.
 SURE_BOGUS, SURE_REAL = 0.1, 0.9
-#: The weight in training of a row of whose label the teacher is not sure.
+#: The training weight of a row if the teacher is uncertain of its label.
 DOUBTED = 0.3
 #: What the kind of an alert of ``ztf/more`` begins with where its object is known to be real.
 _REAL_KIND = "real:"

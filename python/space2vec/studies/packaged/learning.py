@@ -72,7 +72,7 @@ class LearningRecipe:
         share : float, optional
             Of the rows that are made beside the alerts: less for a quick look.
         """
-        # Split first: what is made of an alert may have the sky of another.
+        # Split first, because a row made from an alert may contain the sky of another.
         parts = split_validation(alerts, FitSettings().seed)
         made = []
         for part, offset, of_part in ((parts.training, 0, share), (parts.validation, 100, 0.1 * share)):

@@ -133,7 +133,7 @@ def training_and_validation_rows(data: Path) -> tuple[LabelledStamps, LabelledSt
     from space2vec.training.network import split_validation
 
     real, weights = real_alerts(data), data / "braai" / "braai_d6_m9.npz"
-    # Split first: what is made of an alert may have the sky of another.
+    # Split first, because a row made from an alert may contain the sky of another.
     learned, held = split_validation(real, FitSettings().seed)
     few = {kind: count // 10 for kind, count in SHARES.items()}
     return (
