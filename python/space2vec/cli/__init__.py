@@ -40,7 +40,7 @@ _COMMANDS = {
     "calibrate": "make a model whose scores are probabilities",
     "reproduce": "compare forest and networks on public data",
     "simulate": "simulate alerts and data sets",
-    "export": "write a network as an ONNX file",
+    "export": "write a model as an ONNX file",
     "bench": "measure the stages on this machine, CPU against GPU",
     "doctor": "show what this installation can do",
 }

@@ -1,4 +1,4 @@
-"""``space2vec export``: write a network as an ONNX file."""
+"""``space2vec export``: write a model as an ONNX file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["register"]
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.description = "Write a network as an ONNX file, whose metadata names its recipe and its columns."
+    parser.description = "Write a network or a forest as an ONNX file, whose metadata names its recipe and its columns."
     parser.add_argument("model", metavar="MODEL", help="a packaged model or a model file")
     parser.add_argument("-o", "--output", required=True, metavar="FILE.onnx", help="the ONNX file")
     parser.set_defaults(run=run)
@@ -21,17 +21,12 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec.models.load import load
-    from space2vec.models.network import Network
 
     output = Path(arguments.output)
     if output.suffix != ".onnx":
         raise ValueError(f"cannot write {output}: the suffix of an ONNX file is .onnx")
     model = load(arguments.model)
-    if not isinstance(model, Network):
-        raise ValueError(
-            f"{model.name} is a {model.kind}, and only networks are exported; the C library reads the file of a forest"
-        )
     model.export(output)
     how = "" if model.header.calibration is None else ", its calibration included"
-    print_line(f"model {model.id}, which takes {' and '.join(model.takes)}{how}, in {output}")
+    print_line(f"model {model.id}, which takes {' and '.join(model.shapes)}{how}, in {output}")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -155,6 +156,21 @@ class Forest(Model):
     def _tensors(self) -> dict[str, AnyArray]:
         tensors: dict[str, AnyArray] = {name: getattr(self.trees, name) for name in _DTYPES}
         return tensors if self.fill is None else {**tensors, "fill": self.fill}
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write the forest as an ONNX file, see :func:`space2vec.models.onnx_forest.forest_graph`.
+
+        Raises
+        ------
+        ImportError
+            If onnx is not installed.
+        OSError
+            If it cannot be written.
+        """
+        from space2vec.data.atomic_file import write_whole
+        from space2vec.models.onnx_forest import forest_graph
+
+        write_whole(path, forest_graph(self.trees, self.fill, self.header, self.id))
 
     def __len__(self) -> int:
         """Return the number of trees."""

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from space2vec.backends.interfaces import Network
     from space2vec.data.types import Untyped
+    from space2vec.model_files.header import Header
+    from space2vec.plans.recipe import Recipe
 
-__all__ = ["calibrated_graph", "make_graph"]
+__all__ = ["calibrated_graph", "graph_metadata", "make_graph"]
 
 #: The key of the model's id in the metadata of a graph.
 _MODEL_KEY = "space2vec.model"
@@ -67,7 +69,7 @@ def make_graph(network: Network) -> bytes:
     assert program is not None
     proto = program.model_proto
     _remove_source_names(proto.graph)
-    for key, text in _metadata(network).items():
+    for key, text in graph_metadata(header, network.needs.recipe, network.id).items():
         proto.metadata_props.add(key=key, value=text)
     data: bytes = proto.SerializeToString()
     return data
@@ -142,10 +144,11 @@ def _remove_source_names(graph: Untyped) -> None:
         part.ClearField("metadata_props")
 
 
-def _metadata(network: Network) -> dict[str, str]:
-    """Return the metadata of the graph of a network."""
-    header, recipe = network.header, network.needs.recipe
-    about = {_MODEL_KEY: network.id, "space2vec.temperature": repr(header.temperature)}
+def graph_metadata(header: Header, recipe: Recipe | None, model_id: str) -> dict[str, str]:
+    """Return the metadata of the graph of a model: its id, its recipe with the definition, and its columns."""
+    about = {_MODEL_KEY: model_id}
+    if header.architecture is not None:
+        about["space2vec.temperature"] = repr(header.temperature)
     if recipe is not None:
         about["space2vec.recipe"] = f"{recipe.name} {recipe.version}"
         about["space2vec.recipe.channels"] = json.dumps(recipe.channels)

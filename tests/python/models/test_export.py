@@ -21,7 +21,7 @@ Captured = pytest.CaptureFixture[str]
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is missing: onnxruntime")
 pytest.importorskip("onnxscript", reason="the exporter is missing: onnxscript")
-tiny_networks = pytest.importorskip("tiny_networks", reason="PyTorch is missing: torch")
+tiny_networks = pytest.importorskip("helpers.tiny_networks", reason="PyTorch is missing: torch")
 pytestmark = pytest.mark.usefixtures("known")
 COUNT = 40
 
@@ -146,7 +146,6 @@ def test_export(model: Path, tmp_path: Path, capsys: Captured, monkeypatch: pyte
 
 def test_what_is_not_exported(model: Path, tmp_path: Path, capsys: Captured) -> None:
     for arguments, words in (
-        (("forest", "-o", tmp_path / "x.onnx"), "is a forest, and only networks are exported"),
         ((model, "-o", tmp_path / "x.pt"), "the suffix of an ONNX file is .onnx"),
         ((model, "-o", tmp_path / "none" / "x.onnx"), "No such file or directory"),
         (("absent.safetensors", "-o", tmp_path / "x.onnx"), "there is no such file"),
