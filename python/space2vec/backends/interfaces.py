@@ -170,7 +170,7 @@ class Model(Protocol):
     def predict_in_floats(self, inputs: Sequence[NDArray[np.float32]], threads: int) -> NDArray[np.float32]:
         """Return P(real) (n,) by its runtime on the host, calibrated."""
 
-    def check_shapes(self, given: Sequence[tuple[int, ...]]) -> None:
+    def check_shapes(self, shapes: Sequence[tuple[int, ...]]) -> None:
         """Raise ValueError if inputs do not have the shapes that it takes."""
 
 

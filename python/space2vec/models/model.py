@@ -244,7 +244,7 @@ class Model:
         """Return P(real) (n,) from the inputs of the model, by its runtime on the host, calibrated."""
         raise NotImplementedError
 
-    def check_shapes(self, given: Sequence[tuple[int, ...]]) -> None:
+    def check_shapes(self, shapes: Sequence[tuple[int, ...]]) -> None:
         """Check the shapes of the inputs of the model.
 
         Raises
@@ -252,9 +252,9 @@ class Model:
         ValueError
             If the model takes inputs of other shapes.
         """
-        for actual, (key, shape) in zip(given, self.shapes.items(), strict=True):
-            if actual != (given[0][0] if given[0] else None, *shape):
-                wanted = f"({', '.join(map(str, ('n', *shape)))}){', as many rows each' if len(given) > 1 else ''}"
+        for actual, (key, shape) in zip(shapes, self.shapes.items(), strict=True):
+            if actual != (shapes[0][0] if shapes[0] else None, *shape):
+                wanted = f"({', '.join(map(str, ('n', *shape)))}){', as many rows each' if len(shapes) > 1 else ''}"
                 raise ValueError(f"{self.input_names[key]} must have shape {wanted}; given {actual}")
 
     def predict(

@@ -158,7 +158,7 @@ def _check_members(archive: zipfile.ZipFile, wanted: set[str], size: int, limits
             with archive.open(member) as file:
                 declared = _declared_bytes(file)
             packed = min(member.compress_size, size)
-            limits.check_held(max(member.file_size, declared), packed, f"the array {member.filename}")
+            limits.check_bytes_at_once(max(member.file_size, declared), packed, f"the array {member.filename}")
 
 
 def _declared_bytes(file: IO[bytes]) -> int:

@@ -295,15 +295,15 @@ def _cut_squares(detections: Detections, side: int) -> _Squares:
             raised[rows] |= flags & (of_science if name == "science" else np.uint32(bits("masked_pixels")))
         reach[:, k] = _reach(frame, at, side)
     channels = [CHANNELS.index(name) for name in frames]
-    there = (reach[:, :, 1] > reach[:, :, 0]) & (reach[:, :, 3] > reach[:, :, 2])
+    inside = (reach[:, :, 1] > reach[:, :, 0]) & (reach[:, :, 3] > reach[:, :, 2])
     starts = np.arange(n * len(frames), dtype=np.int64).reshape(n, len(frames)) * (side * side)
-    offset[:, channels] = np.where(there, starts, -1)
+    offset[:, channels] = np.where(inside, starts, -1)
     whole = np.array([0, side, 0, side])
     shape[:, channels] = side
     centre = np.full((n, 2), side // 2, dtype=np.int32)
     for row in np.flatnonzero((reach != whole).any(axis=(1, 2))):  # few: those at the edges
-        _trim(pixels[row], reach[row], there[row], shape[row], centre[row], channels)
-        if (reach[row][there[row]] != reach[row][there[row]][:1]).any():
+        _trim(pixels[row], reach[row], inside[row], shape[row], centre[row], channels)
+        if (reach[row][inside[row]] != reach[row][inside[row]][:1]).any():
             raised[row] |= np.uint32(bits("padded"))
     return _Squares(pixels.reshape(-1), offset, shape, centre, raised)
 
@@ -320,20 +320,20 @@ def _reach(frame: Frame, at: Positions, side: int) -> NDArray[np.int64]:
 def _trim(
     planes: NDArray[np.float32],
     reach: NDArray[np.int64],
-    there: NDArray[np.bool_],
+    inside: NDArray[np.bool_],
     shape: NDArray[np.int32],
     centre: NDArray[np.int32],
     channels: Sequence[int],
 ) -> None:
     """Crop the squares of one candidate, in place, to the part that is inside at least one of its frames."""
-    if not there.any():
+    if not inside.any():
         shape[:], centre[:] = 0, 0
         return
-    top, left = reach[there][:, (0, 2)].min(axis=0)
-    bottom, right = reach[there][:, (1, 3)].max(axis=0)
+    top, left = reach[inside][:, (0, 2)].min(axis=0)
+    bottom, right = reach[inside][:, (1, 3)].max(axis=0)
     size = (bottom - top) * (right - left)
     for plane in planes:
         plane.reshape(-1)[:size] = plane[top:bottom, left:right].ravel()
     for k, channel in enumerate(channels):
-        shape[channel] = (bottom - top, right - left) if there[k] else 0
+        shape[channel] = (bottom - top, right - left) if inside[k] else 0
     centre -= (top, left)

@@ -267,8 +267,8 @@ def _read_images(path: Path, memmap: bool, limits: Limits) -> list[_ImageUnit]:
         source = io.BytesIO(EMPTY_UNIT + path.read_bytes())
     elif begins.startswith(b"\x1f\x8b"):
         with gzip.open(path) as packed:
-            held = packed.read(limits.held_bytes(size) + 1)
-        limits.check_held(len(held), size, "the file, unpacked,")
+            held = packed.read(limits.bytes_at_once(size) + 1)
+        limits.check_bytes_at_once(len(held), size, "the file, unpacked,")
         source = io.BytesIO(EMPTY_UNIT + held if held.startswith(b"XTENSION") else held)
     images: list[_ImageUnit] = []
     asked = 0
@@ -277,7 +277,7 @@ def _read_images(path: Path, memmap: bool, limits: Limits) -> list[_ImageUnit]:
             if isinstance(unit, (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)) and unit.header["NAXIS"] >= 2:
                 if isinstance(unit, fits.CompImageHDU):
                     asked += math.prod(unit.shape) * abs(unit.header["BITPIX"]) // 8
-                    limits.check_held(asked, size, "an image in tiles")
+                    limits.check_bytes_at_once(asked, size, "an image in tiles")
                 data = excluded_pixels(unit.data, unit.header) if unit.name == MASK else unit.data
                 images.append(_ImageUnit(str(unit.name), data))
     return images

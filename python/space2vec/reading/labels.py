@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,15 +78,16 @@ def read_labels(
         If the table cannot be read, has neither column, has both with contradicting values, contains a label other than
         0 and 1, or contains no label at all.
     """
-    name, object_id, candidate_id, values = _read_numbers(path, _LABELS, problems, limits)
+    column = _read_numbers(path, _LABELS, problems, limits)
+    values = column.values
     wrong = ~np.isnan(values) & ~np.isin(values, (0.0, 1.0))
     if wrong.any():
-        raise ReadError(f"{path}: column {name} must hold 0 or 1; it holds {values[wrong][0]:g}")
+        raise ReadError(f"{path}: column {column.name} must hold 0 or 1; it holds {values[wrong][0]:g}")
     real = values.astype(np.float32)
-    if name == "OBJECT_TYPE":
-        return Labels(object_id, candidate_id, 1 - real)
+    if column.name == "OBJECT_TYPE":
+        return Labels(column.object_id, column.candidate_id, 1 - real)
     _check_other_column(Path(path), real, limits)
-    return Labels(object_id, candidate_id, real)
+    return Labels(column.object_id, column.candidate_id, real)
 
 
 def _check_other_column(path: Path, real: NDArray[np.float32], limits: Limits) -> None:
@@ -125,12 +126,22 @@ def read_scores(
     ReadError
         If the table cannot be read, or the column is absent or holds no numbers.
     """
-    return ScoreColumn(*_read_numbers(path, ("score",), problems, limits)[1:])
+    column = _read_numbers(path, ("score",), problems, limits)
+    return ScoreColumn(column.object_id, column.candidate_id, column.values)
+
+
+class _NumberColumn(NamedTuple):
+    """A column of numbers (n,) by name, with the ids of its rows; ids are ``None`` if the table has none."""
+
+    name: str
+    object_id: AnyArray | None
+    candidate_id: AnyArray | None
+    values: NDArray[np.float64]
 
 
 def _read_numbers(
     path: str | os.PathLike[str], accepted: Sequence[str], problems: list[Problem] | None, limits: Limits
-) -> tuple[str, AnyArray | None, AnyArray | None, NDArray[np.float64]]:
+) -> _NumberColumn:
     """Read the first of the accepted columns that the table has, with the ids of its rows."""
     place = Path(path)
     if not place.is_file():
@@ -143,7 +154,7 @@ def _read_numbers(
         columns = read_column(place, name, "label" if name == "label" else "number", problems, limits)
     except ReadError as error:
         raise ReadError(f"{place}: {error}") from None
-    return name, *find_ids(columns), columns[name]
+    return _NumberColumn(name, *find_ids(columns), columns[name])
 
 
 def _long_id_problem(path: Path, row: int, length: int) -> Problem:

@@ -74,11 +74,11 @@ class Limits:
         """Return the limits in the order of the compiled readers."""
         return self.id_bytes, self.batch_bytes, self.free_rows, self.free_bytes
 
-    def held_bytes(self, size: int) -> int:
+    def bytes_at_once(self, size: int) -> int:
         """Return the bytes to which a file of `size` bytes may unpack if all of it is held at once."""
         return self.free_bytes + _SHARE_HELD * size
 
-    def check_held(self, wanted: int, size: int, what: str) -> None:
+    def check_bytes_at_once(self, asked: int, size: int, what: str) -> None:
         """Check that the bytes to hold of a file or an archive member are in proportion to its size.
 
         Raises
@@ -86,12 +86,12 @@ class Limits:
         ReadError
             If it does not.
         """
-        if wanted > self.held_bytes(size):
-            self.refuse(wanted, size, what)
+        if asked > self.bytes_at_once(size):
+            self.refuse(asked, size, what)
 
-    def refuse(self, wanted: int, size: int, what: str) -> NoReturn:
+    def refuse(self, asked: int, size: int, what: str) -> NoReturn:
         """Raise the ReadError of something that demands too many bytes."""
-        raise ReadError(f"{what} asks for {wanted} bytes or more, and has {size}; {_how_to_raise('free_bytes')}")
+        raise ReadError(f"{what} asks for {asked} bytes or more, and has {size}; {_how_to_raise('free_bytes')}")
 
     def unpacked_bytes(self, size: int) -> int:
         """Return the bytes to which a file of `size` bytes may unpack if it is read in pieces."""

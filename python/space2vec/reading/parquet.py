@@ -94,7 +94,7 @@ def bounded_batches(
 
     size, sizes = _size_and_pages(source, file.metadata, columns)
     limits.check_rows(file.metadata.num_rows, size)
-    limits.check_held(sizes.largest, size, "pages of the file")
+    limits.check_bytes_at_once(sizes.largest, size, "pages of the file")
     if sizes.values > limits.unpacked_bytes(size):
         limits.refuse(sizes.values, size, "lists of the file")
     # Any row may refer to the longest value of a dictionary.
