@@ -1,4 +1,4 @@
-"""Pictures of the comparison: accuracy against cost, and the alerts on which a model and braai disagree most."""
+"""Pictures of comparisons: accuracy against cost, and the alerts on which a model and braai disagree most."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.plot.figure import COLOURS
 
 _METRIC = "fpr at mdr 4%"
-#: Disagreements of each kind that are shown.
+#: How many alerts are shown that the model scores higher than braai, and as many lower.
 _SHOWN = 6
 
 
 def accuracy_against_cost(panels: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    """Draw the FPR at MDR 4 % of every model, with its interval, against microseconds a candidate; a panel a record.
+    """Draw the FPR at MDR 4 % of every model, with its interval, against the microseconds a candidate takes.
 
-    A record has ``models`` (figures by model) and ``cost`` (microseconds by model, ``end to end``).
+    Each record becomes a panel. It has ``models`` (metrics by model) and ``cost`` (microseconds by model, ``end to
+    end``).
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
@@ -46,13 +47,13 @@ def accuracy_against_cost(panels: Mapping[str, Mapping[str, Any]], path: Path) -
     save(figure, path)
 
 
-#: The panels of the worth of microseconds, and how a cascade's name begins.
+#: The sets that become panels, and the first word of the name of each cascade.
 _WORTH = ("night, AUC", "hybrid, AUC", "simulated, AUC")
 _CASCADE = "cascade"
 
 
 def worth_of_microseconds(results: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    """Draw 1 - AUC of every variant against microseconds of the chain; a panel a set, a bar from seed to seed."""
+    """Draw 1 - AUC of every variant against the microseconds of the chain: a panel a set, a bar over the seeds."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
@@ -85,7 +86,7 @@ def worth_of_microseconds(results: Mapping[str, Mapping[str, Any]], path: Path) 
 
 
 def disagreements(rows: LabelledStamps, score: np.ndarray, name: str, path: Path) -> list[dict[str, Any]]:
-    """Draw the alerts that a model and braai see most differently; return what they are."""
+    """Draw the alerts on which a model and braai disagree most; return their ids and scores."""
     teacher = rows.teacher.astype(np.float64)
     surplus = np.where(np.isnan(score), 0.0, score - teacher)
     order = np.argsort(surplus, kind="stable")

@@ -1,9 +1,10 @@
-"""The packaged cascade beside the network that it asks in doubt.
+"""The packaged cascade beside its second network, which scores the candidates that the first one doubts.
 
     python -m benchmarks.accuracy.cascade --data FOLDER --kept FOLDER [--json FILE]
 
-Every set of docs/accuracy.md that is there, paired over objects, with the share of each that is in doubt, and what a
-candidate takes of multiplications. What an alert is prepared to is kept in a folder, as by ``network_worth.py``.
+The sets are those of docs/accuracy.md that the data folder holds, and the comparison is paired over objects. The record
+also has the share of each set that is in doubt, and the multiplications of each network. A folder keeps the prepared
+rows, as for ``network_worth.py``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import space2vec as s2v
-from benchmarks.accuracy.integer_accuracy import METRICS, compared, scorer, taken
+from benchmarks.accuracy.integer_accuracy import METRICS, compare_integers, make_scorer, network_inputs
 from benchmarks.accuracy.worth_rows import Rows, halves, test_sets
 from benchmarks.programs import processor, versions
 from space2vec.evaluation import compare_models
@@ -29,21 +30,21 @@ NAMES = ("stampnet-fast", "stampnet", "first alone")
 
 
 def main() -> None:
-    """Measure both, and the first network alone."""
+    """Measure the cascade, its second network, and its first network alone."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
-    parser.add_argument("--kept", type=Path, required=True, help="where prepared rows are kept")
+    parser.add_argument("--kept", type=Path, required=True, help="folder that keeps prepared rows")
     parser.add_argument("--bootstrap", type=int, default=1000)
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    options = parser.parse_args()
     cascade, second = s2v.load("stampnet-fast"), s2v.load("stampnet")
     assert isinstance(cascade, Network)
     assert isinstance(second, Network)
     results: dict[str, Any] = {}
-    for title, rows in test_sets(halves(given.data, given.kept)):
-        results[title] = measured(cascade, second, rows, given.bootstrap)
+    for title, rows in test_sets(halves(options.data, options.kept)):
+        results[title] = measure(cascade, second, rows, options.bootstrap)
         print(title, json.dumps(results[title]))
-    if given.json:
+    if options.json:
         assert cascade.first is not None
         pair = {"first": cascade.first, "second": cascade}
         record = {
@@ -56,20 +57,20 @@ def main() -> None:
             },
             "results": results,
         }  # fmt: skip
-        given.json.write_text(json.dumps(record, indent=1) + "\n")
+        options.json.write_text(json.dumps(record, indent=1) + "\n")
 
 
-def measured(cascade: Network, second: Network, rows: list[Rows], bootstrap: int) -> dict[str, Any]:
-    """Return the record of a set."""
+def measure(cascade: Network, second: Network, rows: list[Rows], bootstrap: int) -> dict[str, Any]:
+    """Compare the models on the rows of a set; return its record."""
     assert cascade.first is not None
     assert cascade.header.doubt is not None
     runs = dict(zip(NAMES, (cascade, second), strict=False))
     score = {
-        name: np.concatenate([network.predict(*taken(network, side), threads=1) for side in rows])
+        name: np.concatenate([network.predict(*network_inputs(network, side), threads=1) for side in rows])
         for name, network in runs.items()
     }
     early = np.concatenate([
-        cascade.first.predict(*first_inputs(cascade, taken(cascade, side)), threads=1) for side in rows
+        cascade.first.predict(*first_inputs(cascade, network_inputs(cascade, side)), threads=1) for side in rows
     ])  # fmt: skip
     score[NAMES[2]] = early
     label, group = (np.concatenate([getattr(side, what) for side in rows]) for what in ("label", "group"))
@@ -85,9 +86,9 @@ def measured(cascade: Network, second: Network, rows: list[Rows], bootstrap: int
         for metric in METRICS
     }
     doubtful = is_in_doubt(cascade.header.doubt, early)
-    floats = scorer(cascade.first, None)
-    without = np.concatenate([floats(tuple(first_inputs(cascade, taken(cascade, side)))) for side in rows])
-    change = compared(without, early, label, group, 1)
+    floats = make_scorer(cascade.first, None)
+    without = np.concatenate([floats(tuple(first_inputs(cascade, network_inputs(cascade, side)))) for side in rows])
+    change = compare_integers(without, early, label, group, 1)
     return {
         "rows": len(label), "in doubt": round(float(doubtful.mean()), 4), "figures": figures,
         "first, integers and floats": {name: change[name] for name in ("change", "decisions that change", "auc lost")},

@@ -1,4 +1,4 @@
-"""Real labels: cross-validation on the labelled DES rows."""
+"""Cross-validation of models on the labelled rows of DES, whose labels are real."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from space2vec.evaluation import compare_models
 from space2vec.studies import trainable_models
 from space2vec.studies.trainable_models import TrainingEffort
 
-#: What the scores depend on beside the code here.
+#: Packages whose versions the scores depend on.
 PACKAGES = ("lightgbm", "numpy", "scikit-learn", "torch")
-#: Rows on which cost is measured.
+#: The number of rows that the cost is measured on.
 _TIMED = 2000
 
 
 def run(
     data: Path, effort: TrainingEffort, folds: int, bootstrap: int, models: list[str], cache: ResultCache
 ) -> dict[str, Any]:
-    """Score every row by models that have not seen it; compare them."""
+    """Score every row by models that were trained without it, and compare the models."""
     from sklearn.model_selection import StratifiedKFold
 
     path = data / "des_autoscan" / "autoscan_features_train.csv"

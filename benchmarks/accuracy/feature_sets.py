@@ -1,14 +1,14 @@
-"""What the set s2v adds to a forest over the eighteen autoScan stamp features, and which of its groups do.
+"""How much the set s2v and each of its groups add to a forest on the eighteen autoScan features of stamps.
 
     python -m benchmarks.accuracy.feature_sets [--data FOLDER] [--simulated 3000] [--folds 10] [--trees 100]
                                                [--json FILE]
 
-One set of alerts serves every contender: a simulated night, whose truth is known, and the real ZTF alerts of the data
-folder, whose labels are those of ZTF's network braai above 0.5: on them the figures are agreement with braai, not
-accuracy. Every row is scored by a forest that saw neither it nor another alert of its object; the folds are the same
-for all. What is compared is the false positive rate at a missed detection rate of 4 % (and the AUC), on the simulated
-alerts, on the real ones, and on both. Intervals are those of 1,000 resamples of whole objects; that of a difference is
-over the same resamples of both contenders. Without the data folder the simulated alerts alone are used, and it says so.
+All contenders use the same alerts: a simulated night, whose truth is known, and the real ZTF alerts of the data folder,
+which ZTF's network braai labels (above 0.5: real). Figures on the real alerts are agreement with braai, not accuracy.
+A forest that saw neither the row nor another alert of its object scores each row; all contenders have the same folds.
+The script compares the false positive rate at a missed detection rate of 4 % (and the AUC) on the simulated alerts, on
+the real ones, and on both. Intervals come from 1,000 resamples of whole objects; a difference is taken within each
+resample. Without the data folder the script uses the simulated alerts alone, and says so.
 
 Contenders: the eighteen (`autoscan`); `s2v`; both (`stamp`); both without one group of s2v (`stamp - group`); the
 eighteen and one group of s2v (`autoscan + group`).
@@ -39,7 +39,7 @@ _RESAMPLES = 1000
 
 @dataclass
 class Alerts:
-    """Features of alerts, their labels, and what each belongs to."""
+    """Features (n, k), labels (n,) and objects (n,) of alerts."""
 
     x: NDArray[np.float32]
     real: NDArray[np.int64]
@@ -50,12 +50,12 @@ def _scorable(table: Any) -> NDArray[np.bool_]:
     return s2v.flags.scorable(table.flags)
 
 
-def simulated(count: int) -> Alerts:
-    """Simulate a night."""
+def simulate_alerts(count: int) -> Alerts:
+    """Return the features of a simulated night, labelled by the truth."""
     night = s2v.simulate(count, seed=41)
     table = s2v.features(night.stamps, set="stamp")
-    kept = _scorable(table)
-    return Alerts(table.values[kept], night.labels[kept].astype(np.int64), table.object_id[kept].astype(str))
+    rows = _scorable(table)
+    return Alerts(table.values[rows], night.labels[rows].astype(np.int64), table.object_id[rows].astype(str))
 
 
 def real_alerts(data: Path) -> Alerts:
@@ -77,21 +77,21 @@ def real_alerts(data: Path) -> Alerts:
 
 
 def contenders() -> dict[str, tuple[str, ...]]:
-    """Return the columns of each contender."""
-    eighteen, own = registry.AUTOSCAN_STAMP, registry.S2V
+    """Return the columns of each contender, by its name."""
+    eighteen, s2v_set = registry.AUTOSCAN_STAMP, registry.S2V
     of_group: dict[str, list[str]] = {}
-    for name in own:
+    for name in s2v_set:
         of_group.setdefault(registry.FEATURES[name].group, []).append(name)
-    found = {"autoscan": eighteen, "s2v": own, "stamp": (*eighteen, *own)}
+    found = {"autoscan": eighteen, "s2v": s2v_set, "stamp": (*eighteen, *s2v_set)}
     for group, names in of_group.items():
-        found[f"stamp - {group}"] = (*eighteen, *(name for name in own if name not in names))
+        found[f"stamp - {group}"] = (*eighteen, *(name for name in s2v_set if name not in names))
     for group, names in of_group.items():
         found[f"autoscan + {group}"] = (*eighteen, *names)
     return found
 
 
 def _fpr(score: NDArray[np.float32], real: NDArray[np.int64]) -> float:
-    """Return the least FPR that a threshold reaches with an MDR of at most 4 %."""
+    """Return the lowest FPR that a threshold with an MDR of at most 4 % reaches."""
     _, missed, passed = evaluation.mdr_fpr(score, real)
     return float(passed[missed <= MDR].min())
 
@@ -110,14 +110,14 @@ def _draws(group: NDArray[np.str_], seed: int = 0) -> list[NDArray[np.int64]]:
 def figures(
     score: dict[str, NDArray[np.float32]], part: NDArray[np.bool_], real: NDArray[np.int64], group: NDArray[np.str_]
 ) -> dict[str, Any]:
-    """Return the figures of every contender on some rows."""
+    """Return the metrics of every contender on the rows where `part` is true, with differences."""
     rows = np.flatnonzero(part)
     truth, draws = real[rows], _draws(group[rows])
     result: dict[str, Any] = {"real": int(truth.sum()), "bogus": int((1 - truth).sum()), "contenders": {}}
-    own = {name: every[rows] for name, every in score.items()}
-    value = {name: _fpr(scores, truth) for name, scores in own.items()}
-    resampled = {name: np.array([_fpr(scores[draw], truth[draw]) for draw in draws]) for name, scores in own.items()}
-    for name, scores in own.items():
+    chosen = {name: every[rows] for name, every in score.items()}
+    value = {name: _fpr(scores, truth) for name, scores in chosen.items()}
+    resampled = {name: np.array([_fpr(scores[draw], truth[draw]) for draw in draws]) for name, scores in chosen.items()}
+    for name, scores in chosen.items():
         auc = evaluation.evaluate(scores, truth, bootstrap=0).metrics["auc"].value
         row = {"fpr at mdr 4%": _with_interval(value[name], resampled[name]), "auc": round(auc, 4)}
         for other in ("autoscan", "stamp"):
@@ -133,15 +133,15 @@ def _with_interval(value: float, draws: NDArray[np.float64]) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What the set s2v adds to a forest.")
-    given = os.environ.get("SPACE2VEC_DATA", "../shared/data")
-    parser.add_argument("--data", type=Path, default=Path(given))
+    folder = os.environ.get("SPACE2VEC_DATA", "../shared/data")
+    parser.add_argument("--data", type=Path, default=Path(folder))
     parser.add_argument("--simulated", type=int, default=3000, metavar="N")
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--trees", type=int, default=100)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="contenders, beside autoscan and stamp")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    parts = {"simulated": simulated(arguments.simulated)}
+    parts = {"simulated": simulate_alerts(arguments.simulated)}
     if (arguments.data / "ztf").is_dir():
         parts["ztf"] = real_alerts(arguments.data)
     else:
@@ -156,9 +156,9 @@ def main() -> None:
     for name, wanted in contenders().items():
         if arguments.only and name not in ("autoscan", "stamp", *arguments.only):
             continue
-        own = x[:, [columns.index(column) for column in wanted]]
+        inputs = x[:, [columns.index(column) for column in wanted]]
         score[name] = training.cross_validate(
-            own, real, group=group, folds=arguments.folds,
+            inputs, real, group=group, folds=arguments.folds,
             trees=arguments.trees, imputation="none", min_samples_leaf=2, n_jobs=-1,
         )  # fmt: skip
         print(f"{name}: {len(wanted)} columns", file=sys.stderr)

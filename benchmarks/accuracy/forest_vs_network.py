@@ -3,21 +3,21 @@
     python -m benchmarks.accuracy.forest_vs_network [--only des pixels alerts robustness] [--pictures docs/accuracy]
 
 ``des``
-    Real labels: cross-validation on the labelled DES rows, of the paper's forest, five averaged LightGBM models
-    (``pip install lightgbm``; left out if it is not installed) and tablenet.
+    Cross-validation on the labelled rows of DES, whose labels are real: the paper's forest, five averaged LightGBM
+    models (``pip install lightgbm``; left out if it is not installed) and tablenet.
 ``pixels``
-    Stamps, simulated (--surveys) and hybrid (fakes in real stamps), split by object: a forest on all features of the
-    stamps, stampnet, and the networks of braai, Rubin and space2vec 2018, each trained once on either set.
+    Simulated stamps (--surveys) and hybrid ones (fakes in real stamps), split by object: a forest on all features of
+    the stamps, stampnet, and the networks of braai, Rubin and space2vec 2018, each trained once on all sets.
 ``alerts``
     Real ZTF alerts in folds by object: agreement with braai (which is not accuracy), and how many of the alerts that
     are real by construction pass.
 ``robustness``
-    How blank rows and columns, empty stamps, edges, rotations and shifts change the scores of the models --model.
+    How blank rows and columns, empty stamps, edges, rotations and shifts change the scores of each --model.
 
 ``--device cuda`` trains the networks on a GPU; cost is always measured on the CPU.
 
-Every figure has a bootstrap interval over objects, every pair of models a paired test on the same resamples. Each part
-replaces its own entry of the JSON file and leaves the others. The data folder is $SPACE2VEC_DATA, or --data.
+Every figure has an interval by a bootstrap over objects, and every pair of models a paired test on the same resamples.
+Each part replaces its entry of the JSON file and leaves the others. The data folder is --data, or $SPACE2VEC_DATA.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--threads", type=int, default=effort.threads, help="threads to train with")
     options.add_argument("--device", default=effort.device, help="device of PyTorch to train networks on")
     options.add_argument("--bootstrap", type=int, default=2000)
-    options.add_argument("--kept", type=Path, metavar="FOLDER", help="keep scores and models there between runs")
+    options.add_argument("--kept", type=Path, metavar="FOLDER", help="folder that keeps scores and models between runs")
     options.add_argument("--json", type=Path, default=RESULTS)
-    options.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw pictures there")
+    options.add_argument("--pictures", type=Path, metavar="FOLDER", help="folder for pictures")
     return options
 
 
@@ -88,7 +88,7 @@ def print_epoch(metrics: dict[str, float]) -> None:
 
 
 def pixels(arguments: argparse.Namespace, effort: TrainingEffort) -> dict[str, Any]:
-    """Run the part on stamps; return its entry of the record, ready for JSON."""
+    """Run the part ``pixels``; return its entry of the record, ready for JSON."""
     sets = {}
     for survey in arguments.surveys:
         rows = pixel_sets.simulated(arguments.simulated, (survey,), SEED)
@@ -100,11 +100,11 @@ def pixels(arguments: argparse.Namespace, effort: TrainingEffort) -> dict[str, A
 
 
 def alerts(arguments: argparse.Namespace, effort: TrainingEffort) -> dict[str, Any]:
-    """Run the part on real alerts; return its entry of the record, ready for JSON."""
-    held = alert_folds.read(arguments.data)
+    """Run the part ``alerts``; return its entry of the record, ready for JSON."""
+    real = alert_folds.read(arguments.data)
     count = arguments.beside
     record, scores = alert_folds.run(
-        held,
+        real,
         arguments.data / "braai" / "braai_d6_m9.npz",
         pixel_sets.simulated(count // 4, ("ztf", "des", "rubin"), SEED + 10, randomise=0.3),
         {"variants": count, "hybrid": count // 2},
@@ -115,23 +115,23 @@ def alerts(arguments: argparse.Namespace, effort: TrainingEffort) -> dict[str, A
     )
     if arguments.pictures and "stampnet" in scores:
         picture = arguments.pictures / "disagreements.png"
-        record["disagreements"] = accuracy_pictures.disagreements(held.rows, scores["stampnet"], "stampnet", picture)
+        record["disagreements"] = accuracy_pictures.disagreements(real.rows, scores["stampnet"], "stampnet", picture)
     return record
 
 
 def robust(arguments: argparse.Namespace, effort: TrainingEffort) -> dict[str, Any]:
-    """Run the part on robustness, on simulated candidates with known truth and on real alerts; for JSON."""
+    """Run the part ``robustness`` on simulated candidates and real alerts; return its entry of the record."""
     night = s2v.simulate(min(arguments.simulated, 2000), seed=SEED + 20)
     sets = {"simulated": (night.stamps, night.labels)}
     if (arguments.data / "ztf").is_dir():
-        held = alert_folds.read(arguments.data).rows
-        whole = (held.stamps.shape == 63).all(axis=(1, 2))
-        sets["ztf, braai's labels"] = (held.stamps[whole], held.label[whole])
+        real = alert_folds.read(arguments.data).rows
+        whole = (real.stamps.shape == 63).all(axis=(1, 2))
+        sets["ztf, braai's labels"] = (real.stamps[whole], real.label[whole])
     found = {}
     for name in arguments.model:
         model = s2v.load(name)
         found[Path(name).stem] = {
-            kind: robustness.measured(model, stamps, label, seed=effort.seed, bootstrap=arguments.bootstrap)
+            kind: robustness.measure(model, stamps, label, seed=effort.seed, bootstrap=arguments.bootstrap)
             for kind, (stamps, label) in sets.items()
         }
         for kind, figures in found[Path(name).stem].items():
@@ -142,7 +142,7 @@ def robust(arguments: argparse.Namespace, effort: TrainingEffort) -> dict[str, A
 
 
 def main() -> None:
-    """Run the parts, print, and write the record."""
+    """Run the parts, print their figures, and write the record."""
     arguments = parser().parse_args()
     names = ("trees", "epochs", "seed", "threads", "device")
     effort = TrainingEffort(**{name: getattr(arguments, name) for name in names}, progress=print_epoch)

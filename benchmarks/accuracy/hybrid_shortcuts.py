@@ -1,10 +1,11 @@
-"""Whether anything but the candidate tells the fakes of hybrid data from the bogus.
+"""Whether anything but the candidate separates the fakes of hybrid data from the bogus.
 
     python -m benchmarks.accuracy.hybrid_shortcuts ALERTS... --scores TABLE... --column NAME --braai WEIGHTS
 
-A forest and a logistic regression see pixels and statistics of rings, with a box about the candidate masked out, and
-are tested on objects they were not trained on. 0.5 is chance; intervals are of 95 %, by bootstrap over objects. It also
-tells what braai says of fakes put into the stamps of sure real alerts, and of the hybrids, and how fast they are made.
+A forest and a logistic regression see pixels and statistics of rings, but not a box around the candidate, and are
+tested on objects that they were not trained on. An AUC of 0.5 is chance; intervals are of 95 %, by a bootstrap over
+objects. The script also prints how braai scores fakes in the stamps of sure real alerts, and hybrids, and how fast
+hybrids are simulated.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from space2vec.simulation.hybrid import hybrid
 from space2vec.simulation.residuals import mine_bogus
 from space2vec.training.teacher import add_teacher_scores, braai_scorer, read_labelled_alerts
 
-#: Half side of what is looked at, and of what is looked at pixel by pixel.
+#: Half the side of the square that the models see, and of its part that they see pixel by pixel.
 HALF, NEAR = 31, 10
 RINGS = (0, 4, 7, 10, 13, 18, 24, 45)
 BOXES = (0, 9, 15, 25)
 
 
-def framed(rows: LabelledStamps) -> np.ndarray:
-    """Return the stamps (n, 3, 63, 63) about their candidates, NaN where there is no pixel."""
+def cut_frames(rows: LabelledStamps) -> np.ndarray:
+    """Return pixels (n, 3, 63, 63) around the candidates, NaN where a stamp has none."""
     side = 2 * HALF + 1
     out = np.full((len(rows), 3, side, side), np.nan)
     for row in range(len(rows)):
@@ -51,19 +52,19 @@ def framed(rows: LabelledStamps) -> np.ndarray:
 
 
 def table(frames: np.ndarray, box: int) -> np.ndarray:
-    """Return what is outside the box: pixels near by, and statistics of rings; scaled by what is there."""
+    """Return the columns that the models see: scaled pixels near the box, and statistics of rings outside it."""
     rows, columns = np.mgrid[-HALF : HALF + 1, -HALF : HALF + 1]
     away, reach = np.hypot(rows, columns), np.maximum(np.abs(rows), np.abs(columns))
-    seen = reach > box // 2 if box else reach >= 0
-    middle = np.nanmedian(frames[..., seen], axis=-1)[..., None, None]
-    spread = 1.4826 * np.nanmedian(np.abs(frames - middle)[..., seen], axis=-1)[..., None, None]
+    visible = reach > box // 2 if box else reach >= 0
+    middle = np.nanmedian(frames[..., visible], axis=-1)[..., None, None]
+    spread = 1.4826 * np.nanmedian(np.abs(frames - middle)[..., visible], axis=-1)[..., None, None]
     flat = np.arcsinh((frames - middle) / np.maximum(spread, 1e-3))
     lost = np.isnan(flat)
     flat[lost] = 0.0
-    steps = np.abs(np.diff(np.where(seen, flat, np.nan), axis=-1, append=np.nan))
-    columns_of = [flat[..., seen & (reach <= NEAR)].reshape(len(flat), -1)]
+    steps = np.abs(np.diff(np.where(visible, flat, np.nan), axis=-1, append=np.nan))
+    columns_of = [flat[..., visible & (reach <= NEAR)].reshape(len(flat), -1)]
     for inner, outer in itertools.pairwise(RINGS):
-        ring = seen & (away >= inner) & (away < outer)
+        ring = visible & (away >= inner) & (away < outer)
         if ring.any():
             part = flat[..., ring]
             columns_of += [part.mean(-1), part.std(-1), part.max(-1), part.min(-1)]
@@ -73,7 +74,7 @@ def table(frames: np.ndarray, box: int) -> np.ndarray:
 
 
 def auc(x: np.ndarray, rows: LabelledStamps, model: object) -> str:
-    """Return the area under the curve on objects not trained on, with its interval."""
+    """Return the AUC, with its interval, on objects that the model was not trained on."""
     score = np.zeros(len(rows))
     for train, test in GroupKFold(4).split(x, rows.label, rows.group):
         score[test] = model.fit(x[train], rows.label[train]).predict_proba(x[test])[:, 1]
@@ -89,7 +90,7 @@ def auc(x: np.ndarray, rows: LabelledStamps, model: object) -> str:
 
 
 def main() -> None:
-    """Make hybrids, and print what can be told of them."""
+    """Simulate hybrids, and print how well models separate them without the candidate."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("inputs", nargs="+")
     parser.add_argument("--scores", nargs="+", required=True)
@@ -113,7 +114,7 @@ def main() -> None:
     print(f"braai on the hybrids: AUC {roc_auc_score(rows.label[known], rows.teacher[known]):.3f}")
     for kind in np.unique(rows.kind):
         print(f"  {kind}: {np.mean(rows.teacher[rows.kind == kind] > 0.5):.1%} above 0.5")
-    frames = framed(rows)
+    frames = cut_frames(rows)
     for box in BOXES:
         x = table(frames, box)
         forest = RandomForestClassifier(100, min_samples_leaf=5, random_state=0)

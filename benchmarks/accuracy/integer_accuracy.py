@@ -1,10 +1,10 @@
-"""What integers do to the scores of the packaged networks.
+"""How much integers change the scores of the packaged networks.
 
     python -m benchmarks.accuracy.integer_accuracy --data FOLDER --kept FOLDER [--json FILE]
 
-Each network is turned into integers by rows of one half of the objects and measured on the other half, which it was not
-calibrated with; the float network is the same on both. The integers of the packaged files themselves are measured too:
-they were calibrated with rows like those that the network learned from.
+Rows of one half of the objects calibrate the integers of each network, and the other half measures them; the float
+network is the same on both. The integers of the packaged files are measured too: they were calibrated with rows like
+those that the network learned from.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from space2vec.models.quantise import CALIBRATION_ROWS, quantise
 from space2vec.studies.packaged.forests import labelled_des
 from space2vec.training.dataset import split
 
-#: The most that integers may change, and what is counted.
+#: The largest changes by integers that are allowed.
 LIMITS = {"auc lost": 0.001, "median change": 0.002, "decisions that change": 0.002}
-#: Beyond so many of the farthest byte a pixel holds no flux but a filler.
+#: A pixel beyond this many times the largest byte holds no flux but a filler.
 _FILLER = 3.0
 METRICS = ("auc", "fpr at mdr 4%")
 
@@ -39,50 +39,50 @@ Scores = NDArray[np.float32]
 Inputs = tuple[NDArray[np.float32], ...]
 
 
-def scorer(network: Network, integers: IntegerNetwork | None) -> Callable[[Inputs], Scores]:
-    """Return what gives the scores of a network in integers, or, without any, in floating point."""
+def make_scorer(network: Network, integers: IntegerNetwork | None) -> Callable[[Inputs], Scores]:
+    """Return a function that scores by a network in integers, or in floating point if there are none."""
     run = Network(network.module, network.header, integers)
     return lambda inputs: run.predict(*inputs, threads=1)
 
 
-def taken(network: Network, rows: Rows) -> Inputs:
-    """Return what a network of stamps takes of rows that have all columns."""
+def network_inputs(network: Network, rows: Rows) -> Inputs:
+    """Return the inputs of a network of stamps, from rows that have all columns."""
     columns = [COLUMNS.index(name) for name in network.feature_names]
     return rows.planes.astype(np.float32), np.ascontiguousarray(rows.features[:, columns])
 
 
-def compared(
-    float_: Scores, integers: Scores, label: NDArray[Any], group: NDArray[Any], bootstrap: int
+def compare_integers(
+    floats: Scores, integers: Scores, label: NDArray[Any], group: NDArray[Any], bootstrap: int
 ) -> dict[str, Any]:
-    """Return the record of a set: what changed, and the figures of both with their paired difference."""
-    change = np.abs(float_.astype(np.float64) - integers)
-    decided = (float_ >= 0.5) != (integers >= 0.5)
+    """Return the record of a set: the changes of scores, and the metrics of both with their paired difference."""
+    change = np.abs(floats.astype(np.float64) - integers)
+    decided = (floats >= 0.5) != (integers >= 0.5)
     found = compare_models(
-        {"float": float_, "integers": integers}, label, group=group, against=("float",), bootstrap=bootstrap
+        {"float": floats, "integers": integers}, label, group=group, against=("float",), bootstrap=bootstrap
     )
     median, most, largest = (_round(q) for q in np.quantile(change, (0.5, 0.95, 1.0)))
     return {
         "rows": len(label), "real": int(np.sum(label)),
         "change": {"median": median, "95 %": most, "largest": largest},
         "decisions that change": [int(decided.sum()), _round(decided.mean())],
-        "auc lost": _round(_auc(float_, label) - _auc(integers, label)),
-        "figures": figures(found),
+        "auc lost": _round(_auc(floats, label) - _auc(integers, label)),
+        "figures": paired_metrics(found),
     }  # fmt: skip
 
 
-def figures(found: ModelTable) -> dict[str, Any]:
-    """Return the metrics of both, and the paired difference of each: value, low, high."""
+def paired_metrics(found: ModelTable) -> dict[str, Any]:
+    """Return the metrics of both, and the paired difference of each: value and ends of the interval."""
     models, differences = found.evaluations, found.comparisons["float"]["integers"].differences
     return {
         metric: {
-            **{name: _three(own.metrics[metric]) for name, own in models.items()},
-            "difference": _three(differences[metric]),
+            **{name: _value_and_ends(model.metrics[metric]) for name, model in models.items()},
+            "difference": _value_and_ends(differences[metric]),
         }
         for metric in METRICS
     }
 
 
-def _three(metric: Any) -> list[float]:
+def _value_and_ends(metric: Any) -> list[float]:
     return [_round(metric.value), _round(metric.low), _round(metric.high)]
 
 
@@ -94,26 +94,26 @@ def _round(value: Any) -> float:
     return round(float(value), 6)
 
 
-def of_stampnet(network: Network, found: list[Half], bootstrap: int) -> dict[str, Any]:
-    """Measure the network of stamps on every set, the alerts of both halves together."""
+def measure_stampnet(network: Network, found: list[Half], bootstrap: int) -> dict[str, Any]:
+    """Measure the network of stamps on every set; the alerts of both halves are one set."""
     scored: dict[str, list[tuple[Scores, Scores, Scores, Rows, NDArray[np.bool_]]]] = {}
-    packaged = None if network.integers is None else scorer(network, network.integers)
-    floats = scorer(network, None)
+    packaged = None if network.integers is None else make_scorer(network, network.integers)
+    floats = make_scorer(network, None)
     for number, half in enumerate(found):
         learned = Rows.read(half.learned[0])
         some = np.random.default_rng(number).permutation(len(learned))[:CALIBRATION_ROWS]
         calibration = learned[some]
-        integers = quantise(network.module, [*taken(network, calibration)])
-        score, reach = scorer(network, integers), 127.0 / integers.tensors["planes.scale"]
+        integers = quantise(network.module, [*network_inputs(network, calibration)])
+        score, reach = make_scorer(network, integers), 127.0 / integers.tensors["planes.scale"]
         for name, path in half.tests.items():
             rows = Rows.read(path)
             if number and name not in PAIRED:
                 continue
             print_progress(f"half {number}: {name}, {len(rows)} rows")
-            given = taken(network, rows)
-            filled = (np.abs(given[0]).max(axis=(2, 3)) > _FILLER * reach).any(axis=1)
-            own = given if packaged is None else packaged(given)
-            scored.setdefault(name, []).append((floats(given), score(given), own, rows, filled))
+            inputs = network_inputs(network, rows)
+            filled = (np.abs(inputs[0]).max(axis=(2, 3)) > _FILLER * reach).any(axis=1)
+            own = np.full(len(rows), np.nan, np.float32) if packaged is None else packaged(inputs)
+            scored.setdefault(name, []).append((floats(inputs), score(inputs), own, rows, filled))
     record = {}
     for name, parts in scored.items():
         before, after, own, filled = (np.concatenate([part[k] for part in parts]) for k in (0, 1, 2, 4))
@@ -124,12 +124,12 @@ def of_stampnet(network: Network, found: list[Half], bootstrap: int) -> dict[str
             sets |= {"night": kind == "night", "alerts without fillers": ~filled}
         for title, here in sets.items():
             record[title] = {
-                **compared(before[here], after[here], label[here], group[here], bootstrap),
+                **compare_integers(before[here], after[here], label[here], group[here], bootstrap),
                 "rows with fillers": int(filled[here].sum()),
             }
             if packaged is not None:
                 record[title]["integers of the file"] = _short(
-                    compared(before[here], own[here], label[here], group[here], 1)
+                    compare_integers(before[here], own[here], label[here], group[here], 1)
                 )
     return record
 
@@ -138,7 +138,7 @@ def _short(record: Mapping[str, Any]) -> dict[str, Any]:
     return {name: record[name] for name in ("change", "decisions that change", "auc lost")}
 
 
-def of_tablenet(network: Network, data: Path, bootstrap: int) -> dict[str, Any]:
+def measure_tablenet(network: Network, data: Path, bootstrap: int) -> dict[str, Any]:
     """Measure the network of columns on the DES rows, each half by integers that the other calibrated."""
     x, label = labelled_des(data)
     rows = np.asarray(x, dtype=np.float32)
@@ -146,48 +146,48 @@ def of_tablenet(network: Network, data: Path, bootstrap: int) -> dict[str, Any]:
     after = np.empty(len(rows), dtype=np.float32)
     sides = split(group, (0.5, 0.5), 19)
     for own, other in (sides, sides[::-1]):
-        after[other] = scorer(network, quantise(network.module, [rows[own][:CALIBRATION_ROWS]]))((rows[other],))
-    before = scorer(network, None)((rows,))
-    record = compared(before, after, np.asarray(label), group, bootstrap)
+        after[other] = make_scorer(network, quantise(network.module, [rows[own][:CALIBRATION_ROWS]]))((rows[other],))
+    before = make_scorer(network, None)((rows,))
+    record = compare_integers(before, after, np.asarray(label), group, bootstrap)
     if network.integers is not None:
-        own = scorer(network, network.integers)((rows,))
-        record["integers of the file"] = _short(compared(before, own, np.asarray(label), group, 1))
+        own = make_scorer(network, network.integers)((rows,))
+        record["integers of the file"] = _short(compare_integers(before, own, np.asarray(label), group, 1))
     return {"des": record}
 
 
 def main() -> None:
-    """Measure both networks, and say which limits hold."""
+    """Measure both networks, and print which limits hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
-    parser.add_argument("--kept", type=Path, required=True, help="where prepared rows are kept, about 2 GB")
+    parser.add_argument("--kept", type=Path, required=True, help="folder that keeps prepared rows, about 2 GB")
     parser.add_argument("--bootstrap", type=int, default=1000)
-    parser.add_argument("--quick", action="store_true", help="few rows: only whether it runs")
+    parser.add_argument("--quick", action="store_true", help="few rows, to try the script")
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
-    share, bootstrap = (0.02, 20) if given.quick else (1.0, given.bootstrap)
+    options = parser.parse_args()
+    share, bootstrap = (0.02, 20) if options.quick else (1.0, options.bootstrap)
     results = {}
     for name in ("stampnet", "tablenet"):
         network = s2v.load(name)
         assert isinstance(network, Network)
         if name == "stampnet":
-            found = of_stampnet(network, halves(given.data, given.kept, share), bootstrap)
+            found = measure_stampnet(network, halves(options.data, options.kept, share), bootstrap)
         else:
-            found = of_tablenet(network, given.data, bootstrap)
+            found = measure_tablenet(network, options.data, bootstrap)
         results[name] = {
             "model": network.id,
             "multiplications": None if network.integers is None else network.integers.multiplications,
             "sets": found,
         }
         for title, record in found.items():
-            kept = {
+            changes = {
                 "auc lost": record["auc lost"], "median change": record["change"]["median"],
                 "decisions that change": record["decisions that change"][1],
             }  # fmt: skip
-            missed = [what for what, most in LIMITS.items() if kept[what] > most]
+            missed = [what for what, most in LIMITS.items() if changes[what] > most]
             end = f"missed: {', '.join(missed)}" if missed else "within"
-            print(f"{name}, {title}: {record['rows']} rows, {kept}, {end}")
+            print(f"{name}, {title}: {record['rows']} rows, {changes}, {end}")
             record["missed"] = missed
-    if given.json:
+    if options.json:
         record = {
             "benchmark": "integer_accuracy",
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -197,7 +197,7 @@ def main() -> None:
             "hybrid and simulated: the truth; des: real labels",
             "results": results,
         }  # fmt: skip
-        given.json.write_text(json.dumps(record, indent=1) + "\n")
+        options.json.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

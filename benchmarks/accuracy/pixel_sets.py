@@ -1,4 +1,4 @@
-"""Pixels: models trained on the same simulated and hybrid stamps, tested on those of other objects."""
+"""Models of stamps, trained on the same simulated and hybrid stamps and tested on those of other objects."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from space2vec.studies import trainable_models
 from space2vec.studies.trainable_models import TrainingEffort
 from space2vec.training.dataset import split
 
-#: What the models depend on beside the code here.
+#: Packages whose versions the models depend on.
 PACKAGES = ("numpy", "scikit-learn", "torch")
 #: Share of the objects to train on.
 TRAIN = 0.7
-#: Rows on which cost is measured.
+#: The number of rows that the cost is measured on.
 TIMED = 512
-#: Rows of the figures by kind.
+#: A kind with fewer rows has no figures of its own.
 _FEWEST = 20
 
 
 def simulated(count: int, surveys: Sequence[str], seed: int, randomise: float = 0.0) -> LabelledStamps:
-    """Simulate candidates of each survey, an object each."""
+    """Simulate candidates of each survey, each an object of its own."""
     parts = []
     for k, survey in enumerate(surveys):
         night = s2v.simulate(count, survey=survey, seed=seed + k, randomise=randomise)
@@ -46,14 +46,14 @@ def run(
     models: Sequence[str],
     cache: ResultCache,
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Model]]:
-    """Train every model once, on some objects of all sets together; measure all on the other objects of each set.
+    """Train every model once, on some objects of all sets together, and measure it on the other objects of each set.
 
     Returns
     -------
     dict of str to dict
         The record of each set.
     dict of str to Model
-        What was trained.
+        The trained models.
     """
     learned, tests = [], {}
     for title, (rows, _) in sets.items():
@@ -91,7 +91,7 @@ def run(
 
 
 def by_kind(scores: dict[str, np.ndarray], rows: LabelledStamps) -> dict[str, dict[str, Any]]:
-    """Return, for kinds with enough rows, which share each model gets wrong at its own threshold of MDR 4 %."""
+    """Return, for each kind with enough rows, the share that each model gets wrong at its threshold of MDR 4 %."""
     found: dict[str, dict[str, Any]] = {}
     for kind in np.unique(rows.kind).tolist():
         here = rows.kind == kind

@@ -1,4 +1,4 @@
-"""Keep arrays and models that take long to compute between the runs of a benchmark."""
+"""A cache on disk for arrays and models that take a benchmark long to compute."""
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.accuracy.same_bits --data FOLDER [--json FILE]
 
-The packaged models score simulated stamps of three surveys, variants of these, odd ones (planes absent, cut, constant,
-spoiled, flags of a reader, catalogue columns here and there) and, where there are some, real alerts; once with each
-instruction set, and in Numba, each in a process of its own.
+The packaged models score simulated stamps of three surveys, variants of these, odd stamps (planes absent, cut, constant
+or damaged, flags of a reader, catalogue columns in some rows) and real alerts of the data folder: with each instruction
+set and in Numba, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from space2vec.data.stamps import Stamps
 from space2vec.models.load import packaged
 from space2vec.simulation.variants import variants
 
-#: What each engine is asked for by.
+#: The environment that selects each engine.
 ENGINES = {
     **{name: {"SPACE2VEC_BACKEND": "native", "SPACE2VEC_ISA": name} for name in ("baseline", "v3", "v4", "v4vnni")},
     "numba": {"SPACE2VEC_BACKEND": "numba"},
@@ -46,8 +46,8 @@ _UNAVAILABLE = 3
 _CATALOGUE = [name for name, entry in registry.FEATURES.items() if entry.source == "catalogue"]
 
 
-def made_stamps(rows: int, data: Path | None) -> dict[str, Stamps]:
-    """Return stamps by what they are, together at least so many."""
+def collect_stamps(rows: int, data: Path | None) -> dict[str, Stamps]:
+    """Return sets of stamps by name, together at least `rows`."""
     share = -(-rows // 5)
     found = {}
     for survey in ("ztf", "des", "rubin"):
@@ -65,11 +65,11 @@ def made_stamps(rows: int, data: Path | None) -> dict[str, Stamps]:
 
 
 def odd_stamps(n: int) -> Stamps:
-    """Return stamps as detectors, subtractions and files spoil them, some without planes."""
+    """Return stamps with the faults of detectors, subtractions and files; some lack planes."""
     sys.path.insert(0, str(REPOSITORY / "tests"))
-    from oracle import stamps as made
+    from oracle import stamps as synthetic
 
-    cases = (made.batch(n, seed=34) + [case for _, case in made.named_cases()])[-n:]
+    cases = (synthetic.batch(n, seed=34) + [case for _, case in synthetic.named_cases()])[-n:]
     stamps = Stamps([case.planes for case in cases], centre=[case.centre for case in cases])
     rng = np.random.default_rng(35)
     stamps.offset[rng.random(stamps.offset.shape) < 0.15] = -1
@@ -78,21 +78,21 @@ def odd_stamps(n: int) -> Stamps:
     return stamps
 
 
-def known_of(stamps: Stamps) -> NDArray[np.float32]:
-    """Return what a catalogue says (n, 20): the stamps' own, else made up in half of the rows."""
+def catalogue_columns(stamps: Stamps) -> NDArray[np.float32]:
+    """Return catalogue columns (n, 20): those of the stamps, and random ones in half of the rows that have none."""
     rng = np.random.default_rng(37)
-    known = np.exp(rng.normal(size=(len(stamps), len(_CATALOGUE)))).astype(np.float32)
-    known[rng.random(known.shape) < 0.1] = np.nan
-    known[rng.random(len(stamps)) < 0.5] = np.nan
+    columns = np.exp(rng.normal(size=(len(stamps), len(_CATALOGUE)))).astype(np.float32)
+    columns[rng.random(columns.shape) < 0.1] = np.nan
+    columns[rng.random(len(stamps)) < 0.5] = np.nan
     for k, name in enumerate(_CATALOGUE):
-        own = stamps.catalogue.get(name)
-        if own is not None:
-            known[:, k] = np.where(np.isnan(own), known[:, k], own)
-    return known
+        given = stamps.catalogue.get(name)
+        if given is not None:
+            columns[:, k] = np.where(np.isnan(given), columns[:, k], given)
+    return columns
 
 
 def score_all(file: Path, threads: int) -> dict[str, NDArray[Any]]:
-    """Return what the engine of this process gives for the stamps of a file: scores as bits, and flags, by model."""
+    """Score the stamps of a file by the engine of this process; return scores as bits, and flags, by model."""
     arrays = np.load(file)
     nothing: Any = {"object_id": None, "candidate_id": None, "catalogue": {}}
     names = ("buffer", "offset", "shape", "centre")
@@ -102,10 +102,10 @@ def score_all(file: Path, threads: int) -> dict[str, NDArray[Any]]:
     kernels: Any = importlib.import_module("space2vec.backends.numba" if numba else "space2vec._core")
     if kernels.isa() is None:
         raise ImportError("this processor or build lacks it")
-    known, n, results = arrays["catalogue"], len(stamps.offset), {}
+    catalogue, n, results = arrays["catalogue"], len(stamps.offset), {}
     for name, path in models().items():
         score, flags = np.empty(n, np.float32), np.empty(n, np.uint32)
-        kernels.Model(path.read_bytes()).score(stamps, known, score, flags, threads)
+        kernels.Model(path.read_bytes()).score(stamps, catalogue, score, flags, threads)
         results[f"score {name}"], results[f"flags {name}"] = score.view(np.uint32), flags
     return results
 
@@ -115,46 +115,46 @@ def models() -> dict[str, Path]:
     return {name: path for name, path in packaged().items() if name != "default"}
 
 
-def asked(engine: str, file: Path, out: Path, threads: int) -> dict[str, NDArray[Any]] | str:
-    """Let an engine score the stamps of a file; return the reason instead where it cannot run here."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("SPACE2VEC_")}
+def score_by_engine(engine: str, file: Path, out: Path, threads: int) -> dict[str, NDArray[Any]] | str:
+    """Let an engine score the stamps of a file; return its results, or the reason why it cannot run here."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SPACE2VEC_")}
     command = [sys.executable, "-m", __spec__.name, "--engine", str(file), str(out), "--threads", str(threads)]
-    done = subprocess.run(command, env=kept | ENGINES[engine], capture_output=True, text=True)
-    if done.returncode == _UNAVAILABLE:
-        return done.stderr.strip().splitlines()[-1]
-    if done.returncode:
-        raise SystemExit(f"{engine}: {done.stderr}")
+    finished = subprocess.run(command, env=environment | ENGINES[engine], capture_output=True, text=True)
+    if finished.returncode == _UNAVAILABLE:
+        return finished.stderr.strip().splitlines()[-1]
+    if finished.returncode:
+        raise SystemExit(f"{engine}: {finished.stderr}")
     return dict(np.load(out))
 
 
-def differing(expected: Mapping[str, NDArray[Any]], given: Mapping[str, NDArray[Any]]) -> dict[str, int]:
-    """Return in how many rows results differ, by name; those in which none does are left out."""
-    rows = {name: int(np.count_nonzero(expected[name] != given[name])) for name in expected}
+def count_differences(expected: Mapping[str, NDArray[Any]], found: Mapping[str, NDArray[Any]]) -> dict[str, int]:
+    """Return the number of rows in which results differ, by name, where there are any."""
+    rows = {name: int(np.count_nonzero(expected[name] != found[name])) for name in expected}
     return {name: count for name, count in rows.items() if count}
 
 
-def compare(found: Mapping[str, Stamps], engines: Sequence[str], threads: int) -> dict[str, Any]:
-    """Return the record: what was scored, and which engine differs from the first in how many rows."""
-    whole = Stamps.concatenate(found.values())
+def compare(sets: Mapping[str, Stamps], engines: Sequence[str], threads: int) -> dict[str, Any]:
+    """Return the record: the number of rows of each set, and of those in which an engine differs from the first."""
+    whole = Stamps.concatenate(sets.values())
     results: dict[str, dict[str, NDArray[Any]]] = {}
-    record: dict[str, Any] = {"rows": {name: len(stamps) for name, stamps in found.items()}, "engines": {}}
+    record: dict[str, Any] = {"rows": {name: len(stamps) for name, stamps in sets.items()}, "engines": {}}
     with tempfile.TemporaryDirectory() as folder:
         file, out = Path(folder, "stamps.npz"), Path(folder, "scores.npz")
         np.savez(
             file, buffer=whole.buffer, offset=whole.offset, shape=whole.shape, centre=whole.centre, flags=whole.flags,
-            catalogue=known_of(whole),
+            catalogue=catalogue_columns(whole),
         )  # fmt: skip
         for engine in engines:
             begin = time.perf_counter()
-            given = asked(engine, file, out, threads)
-            if isinstance(given, str):
-                record["engines"][engine] = {"not run": given}
-                print_progress(f"{engine}: not run: {given}")
+            found = score_by_engine(engine, file, out, threads)
+            if isinstance(found, str):
+                record["engines"][engine] = {"not run": found}
+                print_progress(f"{engine}: not run: {found}")
                 continue
-            results[engine] = given
-            wrong = differing(next(iter(results.values())), given)
-            record["engines"][engine] = {"rows that differ": wrong}
-            print_progress(f"{engine}: {wrong or 'the same bits'}, {time.perf_counter() - begin:.0f} s")
+            results[engine] = found
+            differences = count_differences(next(iter(results.values())), found)
+            record["engines"][engine] = {"rows that differ": differences}
+            print_progress(f"{engine}: {differences or 'the same bits'}, {time.perf_counter() - begin:.0f} s")
     first = next(iter(results.values()))
     for name, path in models().items():
         score = first[f"score {name}"]
@@ -170,32 +170,32 @@ def compare(found: Mapping[str, Stamps], engines: Sequence[str], threads: int) -
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare the engines; the exit status is 1 where they differ."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=5000, help="stamps to make (default 5000)")
+    parser.add_argument("--rows", type=int, default=5000, help="number of stamps (default 5000)")
     parser.add_argument("--data", type=Path, help="the folder of real data (default $SPACE2VEC_DATA)")
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="where to write the record")
     parser.add_argument("--engine", type=Path, nargs=2, metavar=("STAMPS", "SCORES"), help=argparse.SUPPRESS)
-    given = parser.parse_args(arguments)
-    if given.engine:
+    options = parser.parse_args(arguments)
+    if options.engine:
         try:
-            np.savez(given.engine[1], **score_all(given.engine[0], given.threads))
+            np.savez(options.engine[1], **score_all(options.engine[0], options.threads))
         except ImportError as error:
             print(error, file=sys.stderr)
             return _UNAVAILABLE
         return 0
-    data = given.data or (Path(os.environ["SPACE2VEC_DATA"]) if "SPACE2VEC_DATA" in os.environ else None)
-    record = compare(made_stamps(given.rows, data), given.engines, given.threads)
+    data = options.data or (Path(os.environ["SPACE2VEC_DATA"]) if "SPACE2VEC_DATA" in os.environ else None)
+    record = compare(collect_stamps(options.rows, data), options.engines, options.threads)
     same = not any(engine.get("rows that differ") for engine in record["engines"].values())
     total = sum(record["rows"].values())
     print(f"{total} stamps, {len(record['models'])} models: {'the same bits' if same else 'DIFFERENT BITS'}")
-    if given.json:
+    if options.json:
         whole = {
             "benchmark": "same_bits",
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "machine": processor(), "versions": versions(("numpy", "numba")), **record,
         }  # fmt: skip
-        given.json.write_text(json.dumps(whole, indent=1) + "\n")
+        options.json.write_text(json.dumps(whole, indent=1) + "\n")
     return 0 if same else 1
 
 

@@ -1,7 +1,8 @@
 """Microseconds of one core that each part of the chain takes, for ``network_worth.py``.
 
-Stages of the kernels and views are measured, the lowest of many rounds, for the machine may be busy. Reading and
-inflating are what a Zen 4 core took in other runs, the network what its multiplications take: the record says so.
+Stages of the kernels and views are measured; the lowest of many rounds counts, because the machine may be busy. The
+times of reading and unpacking come from other runs on a Zen 4 core, the time of the network from its multiplications;
+the record says so.
 """
 
 from __future__ import annotations
@@ -17,30 +18,30 @@ from benchmarks.programs import build
 from space2vec.data.stamps import Stamps
 from space2vec.plans.recipe import Recipe
 
-__all__ = ["FIXED", "INFLATE", "NETWORK", "Cost", "measured"]
+__all__ = ["FIXED", "INFLATE", "NETWORK", "Cost", "measure_cost"]
 
-#: Opening, reading, walking and handing over an alert; inflating one plane of it.
+#: Microseconds to open, read, walk and hand over an alert, and to unpack one of its planes.
 FIXED, INFLATE = 17.0, 22.2
-#: The network in integers, AVX-512 with VNNI: microseconds for a million multiplications.
+#: Microseconds of a million multiplications of the integer network, AVX-512 with VNNI.
 NETWORK = 8.0
-#: Channels of a convolution come in groups of so many, inputs in groups of four.
+#: The number of channels in a group of a convolution; inputs come in groups of four.
 _GROUP = 16
 _STAGES = ("both-sets", "autoscan", "s2v", "gaussian-fit", "lacosmic", "column-medians", "moments", "moment-features",
            "noise", "nearby-source", "normalise-r", "aperture")  # fmt: skip
-#: What some columns alone need.
+#: Stages that only some columns need.
 _SLOW = {("AMP", "GAUSS", "SCALE"): "gaussian-fit", ("LACOSMIC",): "lacosmic", ("COLMEDS",): "column-medians"}
 _ROUNDS = 60
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What parts take: stages by name, and preparing one plane in each view."""
+    """Microseconds of the stages, by name, and of preparing one plane in each view."""
 
     stage: dict[str, float]
     view: tuple[float, float]
 
     def features(self, variant: Variant) -> float:
-        """Return what the columns of a variant take: the sets, less what only columns that are left out need."""
+        """Return the microseconds of the columns of a variant: the sets, less the stages that it does not need."""
         columns, stage = set(variant.columns), self.stage
         if not columns:
             return 0.0
@@ -59,15 +60,15 @@ class Cost:
         return total
 
     def prepare(self, variant: Variant) -> float:
-        """Return what its planes take."""
+        """Return the microseconds of preparing the planes of a variant."""
         return sum(self.view[view] for view in variant.views) * len(variant.planes)
 
     def network(self, variant: Variant) -> float:
-        """Return what the network takes, by its multiplications."""
+        """Return the microseconds of the network, by its multiplications."""
         return NETWORK * multiplications(variant) / 1e6
 
     def parts(self, variant: Variant) -> dict[str, float]:
-        """Return what each part takes, and the whole chain."""
+        """Return the microseconds of each part, and of the whole chain."""
         found = {
             "read": FIXED, "inflate": INFLATE * len(variant.needed), "features": self.features(variant),
             "prepare": self.prepare(variant), "network": self.network(variant),
@@ -75,9 +76,9 @@ class Cost:
         return {**found, "chain": sum(found.values())}
 
     def cascade(self, first: Variant, second: Variant, doubt: float) -> dict[str, float]:
-        """Return what each part takes where a first network settles what it can, and leaves a share in doubt.
+        """Return the microseconds of each part of a cascade whose first network leaves a share of the alerts in doubt.
 
-        What the first has measured and prepared the second takes over.
+        The second network uses what was measured and prepared for the first.
         """
         early, late = self.parts(first), self.parts(second)
         more = {part: max(late[part] - early[part], 0.0) for part in ("inflate", "features", "prepare")}
@@ -87,7 +88,7 @@ class Cost:
 
 
 def multiplications(variant: Variant) -> int:
-    """Return the multiplications of a variant's network, with the channels that fill a group up."""
+    """Return the multiplications of the network of a variant, those of padding channels included."""
 
     def grouped(count: int, size: int) -> int:
         return -(-count // size) * size
@@ -107,8 +108,8 @@ def _measured_on(variant: Variant) -> set[str]:
     return {plane for name in variant.columns for plane in registry.FEATURES[name].planes}
 
 
-def measured() -> Cost:
-    """Measure the stages of the kernels on made triplets, and the views on simulated stamps."""
+def measure_cost() -> Cost:
+    """Measure the stages of the kernels on synthetic triplets, and the views on simulated stamps."""
     program = build("bench_stages_v4") / "bench_stages_v4"
     stage = {}
     for name in _STAGES:
@@ -127,7 +128,7 @@ def measured() -> Cost:
 
 
 def _lowest(stamps: Stamps, recipe: Recipe) -> float:
-    """Return microseconds a row, the lowest of many rounds."""
+    """Return the microseconds a row of a recipe, the lowest of many rounds."""
     best = float("inf")
     for _ in range(_ROUNDS):
         start = time.process_time()

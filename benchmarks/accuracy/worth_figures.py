@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy.worth_rows import SURVEYS, Rows
 
-__all__ = ["SETS", "Scored", "compare", "joined"]
+__all__ = ["SETS", "Scored", "compare", "join_halves"]
 
-#: What is measured on which rows: agreement with braai on alerts, accuracy on the others.
+#: The rows and the metric of each figure: agreement with braai on alerts, accuracy on the others.
 SETS = {
     "night, AUC": ("night", "auc"),
     "alerts, AUC": ("alerts", "auc"),
@@ -28,7 +28,7 @@ _MISSED = 0.04
 
 @dataclass(frozen=True)
 class Part:
-    """Rows that one network scored: the others of a set were scored by another, on another scale."""
+    """The rows of a set that one network scored; another network may have scored the rest, on another scale."""
 
     score: NDArray[np.float64]
     real: NDArray[np.bool_]
@@ -39,29 +39,29 @@ class Part:
 Scored = dict[str, list[Part]]
 
 
-def joined(scores: Sequence[Mapping[str, NDArray[Any]]], truth: Sequence[Mapping[str, Rows]]) -> Scored:
-    """Return the parts of each set, of the scores of the networks of both halves.
+def join_halves(scores: Sequence[Mapping[str, NDArray[Any]]], truth: Sequence[Mapping[str, Rows]]) -> Scored:
+    """Return the parts of each set from the scores of the networks of both halves.
 
-    The alerts of both halves are one part, for the scores of both networks are probabilities. What is simulated is a
-    part a survey and network.
+    The alerts of both halves are one part, because the scores of both networks are probabilities. Simulated rows are a
+    part for each survey and network.
     """
     found: Scored = {"alerts": [], "hybrid": [], "simulated": [], "night": []}
     alerts = [part["alerts"] for part in truth]
-    score = np.concatenate([own["alerts"] for own in scores]).astype(np.float64)
+    score = np.concatenate([half["alerts"] for half in scores]).astype(np.float64)
     real = np.concatenate([rows.label for rows in alerts]) > 0.5
     group, kind = (np.concatenate([getattr(rows, what) for rows in alerts]) for what in ("group", "kind"))
     found["alerts"] = [Part(score, real, group)]
     here = kind == "night"
     found["night"] = [Part(score[here], real[here], group[here])]
-    for own, rows in zip(scores, truth, strict=True):
+    for half, rows in zip(scores, truth, strict=True):
         for name in ("hybrid", *SURVEYS):
-            part = Part(own[name].astype(np.float64), rows[name].label > 0.5, rows[name].group)
+            part = Part(half[name].astype(np.float64), rows[name].label > 0.5, rows[name].group)
             found["simulated" if name in SURVEYS else name].append(part)
     return found
 
 
 def compare(candidates: Mapping[str, Sequence[Scored]], base: str, bootstrap: int) -> dict[str, dict[str, Any]]:
-    """Return for each model and set the mean over seeds and parts, the value of each seed, and the paired difference.
+    """Return, for each model and set, the mean over seeds and parts, the value of each seed, and the paired difference.
 
     The difference is that to the base, with the interval that resamples of the objects give.
     """
@@ -85,17 +85,17 @@ def compare(candidates: Mapping[str, Sequence[Scored]], base: str, bootstrap: in
 
 def _values(seeds: Sequence[Scored], rows: str, metric: str, weights: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
     """Return a metric (seeds, resamples), the mean over the parts."""
-    own = _auc if metric == "auc" else _fpr
+    compute = _auc if metric == "auc" else _fpr
     return np.stack(
         [
-            np.mean([own(part, weight) for part, weight in zip(seed[rows], weights, strict=True)], axis=0)
+            np.mean([compute(part, weight) for part, weight in zip(seed[rows], weights, strict=True)], axis=0)
             for seed in seeds
         ]
     )
 
 
 def _times(group: NDArray[np.str_], count: int, seed: int) -> NDArray[np.float64]:
-    """Return how often each row is drawn (count, n), where objects are drawn."""
+    """Return how often each resample of objects draws each row (count, n)."""
     names, member = np.unique(group, return_inverse=True)
     rng = np.random.default_rng(seed)
     drawn = [np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names)) for _ in range(count)]
@@ -119,7 +119,7 @@ def _auc(part: Part, weight: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _fpr(part: Part, weight: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the FPR at the highest threshold that misses no more than 4 % of the real."""
+    """Return the FPR at the highest threshold that misses at most 4 % of the real candidates."""
     _, real, bogus = _sorted(part, weight)
     missed = (np.cumsum(real, axis=1) - real) / real.sum(axis=1, keepdims=True)
     highest = (missed <= _MISSED + 1e-12).sum(axis=1) - 1

@@ -1,6 +1,7 @@
-"""The rows of ``network_worth.py``: prepared planes and all columns, made once for every variant of the network.
+"""The rows of ``network_worth.py``: prepared planes and all columns, computed once for every variant of the network.
 
-Two halves of the objects take turns: what learns from one half, and from what is made of it, is tested on the other.
+Networks that learn from one half of the objects, and from rows derived from them, are tested on the other half; the
+halves take turns.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from space2vec.training.augment import Augmentation, augment
 from space2vec.training.dataset import read_dataset, split
 from space2vec.training.network import RECIPES
 
-__all__ = ["COLUMNS", "PAIRED", "RECIPE", "SURVEYS", "Half", "Rows", "halves", "header", "prepared", "test_sets"]
+__all__ = ["COLUMNS", "PAIRED", "RECIPE", "SURVEYS", "Half", "Rows", "halves", "header", "prepare_rows", "test_sets"]
 
 COLUMNS = registry.FEATURE_SETS["stamp"]
 RECIPE = RECIPES["stampnet"]
@@ -37,15 +38,15 @@ SURVEYS = ("ztf", "des", "rubin")
 #: Rows to learn from beside the alerts of a half, and to test on, for each kind.
 LEARNED = {"variants": 12000, "hybrid": 4000, "ztf": 3000, "des": 1500, "rubin": 1500}
 TESTED = {"hybrid": 3000, "ztf": 3000, "des": 2000, "rubin": 2000}
-#: What each half is tested on with rows of its own; of the other sets both have the same.
+#: The sets of which each half has rows of its own; both halves have the same rows of the other sets.
 PAIRED = ("alerts", "hybrid")
-#: How often what is learned is changed anew: an epoch takes one of these, turned and flipped as it comes.
+#: The number of augmented copies of the rows to learn from; each epoch takes one copy, turned and flipped at random.
 COPIES = 3
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What networks are given of candidates, and what they should make of them.
+    """Inputs of networks for n candidates, and their targets.
 
     Attributes
     ----------
@@ -56,7 +57,7 @@ class Rows:
     target, label : ndarray of float32 (n,)
         The teacher's score where there is one, else the label; the label.
     kind, group : ndarray of str (n,)
-        What each is, and its object.
+        The kind and the object of each candidate.
     """
 
     planes: NDArray[np.float16]
@@ -73,7 +74,7 @@ class Rows:
         return Rows(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def save(self, path: Path) -> None:
-        """Keep them in a file."""
+        """Write the rows to a file."""
         np.savez(path, **{field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
@@ -85,14 +86,14 @@ class Rows:
 
 @dataclass(frozen=True)
 class Half:
-    """What is learned from one half of the objects, and tested on the other; files of :class:`Rows`.
+    """The files of :class:`Rows` to learn from, of one half of the objects, and to test on, of the other half.
 
     Attributes
     ----------
     learned : list of Path
-        The same rows, changed anew in each.
+        Copies of the same rows, each augmented anew.
     validation : Path
-        Rows of a tenth of the learned half's objects, which stop and calibrate.
+        Rows of a tenth of the objects to learn from, which stop the training and calibrate.
     tests : dict of str to Path
         ``alerts``, ``hybrid``, and each survey.
     """
@@ -110,8 +111,8 @@ def header(names: tuple[str, ...] = COLUMNS) -> Header:
     return Header("network", "stampnet", names, "stamp", version, recipe=recipe, architecture=how)
 
 
-def prepared(rows: LabelledStamps, threads: int = 1, block: int = 1024) -> Rows:
-    """Prepare and measure stamps; rows that cannot be scored are left out."""
+def prepare_rows(rows: LabelledStamps, threads: int = 1, block: int = 1024) -> Rows:
+    """Prepare and measure stamps; leave out rows that cannot be scored."""
     needs = Needs.of(header())
     parts = []
     for start in range(0, len(rows), block):
@@ -128,16 +129,16 @@ def prepared(rows: LabelledStamps, threads: int = 1, block: int = 1024) -> Rows:
 
 
 def halves(data: Path, folder: Path, share: float = 1.0, threads: int = 1) -> list[Half]:
-    """Return the two halves, made where the folder does not hold them yet.
+    """Return the two halves; rows that the folder does not hold yet are computed and written there.
 
     Parameters
     ----------
     data : Path
         The data folder.
     folder : Path
-        Where the rows are kept; about 4 GB.
+        The folder that keeps the rows; about 4 GB.
     share : float, optional
-        Of the rows that are made: less for a quick look.
+        The share of the rows that is computed; less than 1 for a quick look.
     threads : int, optional
         Threads that prepare and measure.
     """
@@ -150,7 +151,7 @@ def halves(data: Path, folder: Path, share: float = 1.0, threads: int = 1) -> li
 
     @functools.cache
     def side(number: int) -> tuple[LabelledStamps, LabelledStamps, LabelledStamps]:
-        """Return the alerts that a half learns from, those that check it, and those of the other half."""
+        """Return the alerts to learn from of a half, those to check with, and those of the other half."""
         sides = split(real().group, (0.5, 0.5), 17)
         half = real()[sides[number]]
         learned, checked = (half[part] for part in split(half.group, (0.9, 0.1), 18))
@@ -163,18 +164,18 @@ def halves(data: Path, folder: Path, share: float = 1.0, threads: int = 1) -> li
         path = folder / f"{name}_{share:g}.npz"
         if not path.exists():
             print_progress(f"rows: {name}")
-            prepared(make(), threads).save(path)
+            prepare_rows(make(), threads).save(path)
         return path
 
     def to_learn(number: int) -> LabelledStamps:
-        own = side(number)[0]
-        beside = stampnet_rows(own, weights, seed=1000 * (number + 1), shares=count(LEARNED))
-        return LabelledStamps.concatenate([own, beside])
+        alerts = side(number)[0]
+        more = stampnet_rows(alerts, weights, seed=1000 * (number + 1), shares=count(LEARNED))
+        return LabelledStamps.concatenate([alerts, more])
 
     def to_check(number: int) -> LabelledStamps:
-        own = side(number)[1]
-        beside = stampnet_rows(own, weights, seed=1000 * number + 500, shares=count(LEARNED, 0.1))
-        return LabelledStamps.concatenate([own, beside])
+        alerts = side(number)[1]
+        more = stampnet_rows(alerts, weights, seed=1000 * number + 500, shares=count(LEARNED, 0.1))
+        return LabelledStamps.concatenate([alerts, more])
 
     tests = {
         survey: keep(f"test_{survey}", functools.partial(simulated, count(TESTED)[survey], (survey,), 9000 + number))
@@ -189,7 +190,7 @@ def halves(data: Path, folder: Path, share: float = 1.0, threads: int = 1) -> li
             rows = to_learn(number)
             for copy, path in enumerate(learned):
                 rng = np.random.default_rng([number, copy])
-                prepared(replace(rows, stamps=augment(rows.stamps, rng, Augmentation())), threads).save(path)
+                prepare_rows(replace(rows, stamps=augment(rows.stamps, rng, Augmentation())), threads).save(path)
         validation = keep(f"validation_{number}", functools.partial(to_check, number))
         of_half = {
             "alerts": keep(f"test_alerts_{number}", lambda number=number: _by_source(side(number)[2], data)),
@@ -203,7 +204,7 @@ def halves(data: Path, folder: Path, share: float = 1.0, threads: int = 1) -> li
 
 
 def test_sets(both: Sequence[Half]) -> Iterator[tuple[str, list[Rows]]]:
-    """Yield each set to test on by its name: of alerts and hybrids those of both halves, and the night's once more."""
+    """Yield the name of each set to test on, and its rows of each half; the alerts of the night form one more set."""
     for name in both[0].tests:
         halves_of = both if name in PAIRED else both[:1]
         rows = [Rows.read(half.tests[name]) for half in halves_of]
@@ -213,7 +214,7 @@ def test_sets(both: Sequence[Half]) -> Iterator[tuple[str, list[Rows]]]:
 
 
 def _by_source(alerts: LabelledStamps, data: Path) -> LabelledStamps:
-    """Say as the kind of an alert whether it is of the night that nobody selected from."""
+    """Set the kind of each alert: ``night`` for the night from which nobody selected, or ``brokers``."""
     with (data / "ztf" / "night_20180713.csv").open(newline="", encoding="utf-8") as file:
         night = [row["candid"] for row in csv.DictReader(file)]
     here = np.isin(alerts.stamps.candidate_id.astype(str), night)
@@ -221,7 +222,7 @@ def _by_source(alerts: LabelledStamps, data: Path) -> LabelledStamps:
 
 
 def _unseen(more: LabelledStamps, real: LabelledStamps) -> LabelledStamps:
-    """Leave out the objects that are among the alerts to learn from, and rows that a flag forbids."""
+    """Leave out objects that are among the alerts to learn from, and rows that a flag forbids to score."""
     sound = s2v.flags.scorable(more.stamps.flags)
     return more[sound & ~np.isin(more.group, real.group)]
 
@@ -233,5 +234,5 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--kept", type=Path, required=True)
     parser.add_argument("--share", type=float, default=1.0)
-    given = parser.parse_args()
-    halves(given.data, given.kept, given.share)
+    options = parser.parse_args()
+    halves(options.data, options.kept, options.share)

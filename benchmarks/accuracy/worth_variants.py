@@ -19,11 +19,11 @@ from space2vec.architectures import build
 from space2vec.training.loop import FitRows, FitSettings, best_temperature, fit, logits
 from space2vec.training.network import REACH
 
-__all__ = ["VARIANTS", "Variant", "kept_scores", "scores_of", "scores_path"]
+__all__ = ["VARIANTS", "Variant", "load_or_train", "scores_path", "train_and_score"]
 
-#: What autoScan's set costs most, and no network misses.
+#: The columns of autoScan that cost most; no network is worse without them.
 SLOW = ("AMP", "GAUSS", "SCALE", "LACOSMIC", "COLMEDS")
-#: Moments of the science plane, and what is made of them.
+#: Moments of the science plane, and columns derived from them.
 SCIENCE_MOMENTS = (
     "science_a", "science_b", "science_angle", "science_ellipticity", "plane_offset", "width_ratio", "psf_ratio",
     "psf_likeness",
@@ -39,7 +39,7 @@ def _columns(without: tuple[str, ...] = (), planes: tuple[str, ...] = PLANES) ->
 
 @dataclass(frozen=True)
 class Variant:
-    """One choice of what a network is given, and of its width."""
+    """A choice of the inputs of a network, and of its width."""
 
     columns: tuple[str, ...] = COLUMNS
     planes: tuple[str, ...] = PLANES
@@ -48,17 +48,17 @@ class Variant:
 
     @property
     def channels(self) -> list[int]:
-        """Where its planes stand among those of the recipe."""
+        """The positions of its planes among those of the recipe."""
         return [view * len(PLANES) + PLANES.index(plane) for view in self.views for plane in self.planes]
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """The planes that must be inflated: those that it sees, and those that its columns are measured on."""
+        """The planes that must be unpacked: those that the network sees, and those that its columns need."""
         used = {plane for name in self.columns for plane in registry.FEATURES[name].planes} | set(self.planes)
         return tuple(plane for plane in PLANES if plane in used)
 
-    def given(self, rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return what the network is given of rows."""
+    def inputs(self, rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the inputs of the network for rows: planes and columns."""
         places = [COLUMNS.index(name) for name in self.columns]
         features = rows.features[:, places] if places else np.zeros((len(rows), 1), dtype=np.float32)
         return rows.planes[:, self.channels].astype(np.float32), features
@@ -86,14 +86,14 @@ VARIANTS: Mapping[str, Variant] = {
 }  # fmt: skip
 
 
-def scores_of(variant: Variant, half: Half, seed: int, epochs: int) -> dict[str, NDArray[np.float32]]:
+def train_and_score(variant: Variant, half: Half, seed: int, epochs: int) -> dict[str, NDArray[np.float32]]:
     """Train a variant on one half; return its scores of each set of tests, and of validation."""
     start, spent = time.time(), time.process_time()
-    copies = [variant.given(rows) for rows in map(Rows.read, half.learned)]
+    copies = [variant.inputs(rows) for rows in map(Rows.read, half.learned)]
     first = [Rows.read(path).target for path in half.learned]
-    lessons = [FitRows(given, target, np.ones_like(target)) for given, target in zip(copies, first, strict=True)]
+    lessons = [FitRows(inputs, target, np.ones_like(target)) for inputs, target in zip(copies, first, strict=True)]
     checked = Rows.read(half.validation)
-    held = FitRows(variant.given(checked), checked.target, np.ones_like(checked.target))
+    held = FitRows(variant.inputs(checked), checked.target, np.ones_like(checked.target))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         settings: dict[str, Any] = {
@@ -105,15 +105,14 @@ def scores_of(variant: Variant, half: Half, seed: int, epochs: int) -> dict[str,
     settings = FitSettings(
         epochs=epochs, batch=128, precision="bfloat16", seed=seed, average=0.998, weight_decay=0.1, patience=epochs
     )
-    # Which epoch is kept is not chosen, for a choice by few objects adds noise: the loss of what is learned falls to
-    # the last.
-    some = lessons[0].rows(np.arange(0, len(lessons[0]), 23))
-    history = fit(module, lambda epoch: lessons[epoch % len(lessons)], some, settings)
+    # The last epoch is taken: a choice by few objects would add noise, and the training loss falls to the end.
+    sample = lessons[0].rows(np.arange(0, len(lessons[0]), 23))
+    history = fit(module, lambda epoch: lessons[epoch % len(lessons)], sample, settings)
     found = logits(module, held.inputs)
     temperature = best_temperature(found, held.target, held.weight)
     scores = {"validation": _sigmoid(found / temperature)}
     for name, path in half.tests.items():
-        scores[name] = _sigmoid(logits(module, variant.given(Rows.read(path))) / temperature)
+        scores[name] = _sigmoid(logits(module, variant.inputs(Rows.read(path))) / temperature)
     print_progress(
         f"  loss {history[-1]['loss']:.4f} of {min(epoch['validation_loss'] for epoch in history):.4f}, "
         f"{time.process_time() - spent:.0f} s of {time.time() - start:.0f} s"
@@ -122,16 +121,16 @@ def scores_of(variant: Variant, half: Half, seed: int, epochs: int) -> dict[str,
 
 
 def scores_path(name: str, number: int, seed: int, epochs: int, folder: Path) -> Path:
-    """Return where the scores of a variant are kept."""
+    """Return the path of the file that keeps the scores of a variant."""
     return folder / f"{name.replace(' ', '_').replace(',', '')}_{number}_{seed}_{epochs}.npz"
 
 
-def kept_scores(name: str, halves: list[Half], number: int, seed: int, epochs: int, folder: Path) -> dict[str, Any]:
-    """Return the scores of a variant trained on a half, which are kept in a folder."""
+def load_or_train(name: str, halves: list[Half], number: int, seed: int, epochs: int, folder: Path) -> dict[str, Any]:
+    """Return the scores of a variant trained on a half: from the folder, or by training, which writes them there."""
     path = scores_path(name, number, seed, epochs, folder)
     if not path.exists():
         print_progress(f"{name}, half {number}, seed {seed}")
-        np.savez(path, **scores_of(VARIANTS[name], halves[number], 10 * seed + number, epochs))
+        np.savez(path, **train_and_score(VARIANTS[name], halves[number], 10 * seed + number, epochs))
     with np.load(path) as kept:
         return dict(kept)
 

@@ -23,7 +23,7 @@ def accuracy(docs_script: Callable[[str], ModuleType]) -> ModuleType:
     return docs_script("accuracy")
 
 
-def made(**skill: float) -> dict[str, Any]:
+def record_of(**skill: float) -> dict[str, Any]:
     """Figures of models of that skill, each against the forest."""
     rng = np.random.default_rng(0)
     label = rng.integers(0, 2, 2000)
@@ -34,24 +34,24 @@ def made(**skill: float) -> dict[str, Any]:
 
 @pytest.fixture
 def results() -> dict[str, Any]:
-    held = {"date": "2026-01-02T03:04:05", "device": "a processor", "versions": {"numpy": "2"}, "bootstrap": 20}
+    run = {"date": "2026-01-02T03:04:05", "device": "a processor", "versions": {"numpy": "2"}, "bootstrap": 20}
     cost = {name: {"end to end": [1.0, 2.0, 3.0]} for name in ("forest", "lightgbm", "tablenet")}
     two = {name: {"end to end": [80.0, us, 900.0], "after preparation": [1.0, us, 3.0]}
            for name, us in (("forest", 5.0), ("stampnet", 38.0), ("braai", 400.0))}  # fmt: skip
     shares = {kind: {"alerts": 50, "objects": 40, "passing": 48, "share": [0.96, 0.9, 1.0]} for kind in
               ("asteroid", "transient", "all")}  # fmt: skip
-    agreement = made(forest=1.6, rb=1.0, stampnet=2.4)
+    agreement = record_of(forest=1.6, rb=1.0, stampnet=2.4)
     edge = {"differences": {"auc": {"a": 0.99, "b": 0.995, "value": -0.005}}}
     move = {"median": 0.03, "high": 0.1, "rows": 10}
     return {
-        "des": {**held, "results": {"data": "rows", "folds": 10, "cost is": "a row", "cost": cost,
-                                    **made(forest=1.6, lightgbm=1.8, tablenet=2.6)}},
-        "pixels": {**held, "results": {"simulated": {"data": "stamps", "train": 70, "test": 30, "cost is": "c",
-                                                     "cost": two, **made(forest=1.6, stampnet=2.6, braai=2.0)}}},
-        "alerts": {**held, "results": {"data": "alerts", "folds": 5, "beside": [], "all": agreement,
+        "des": {**run, "results": {"data": "rows", "folds": 10, "cost is": "a row", "cost": cost,
+                                    **record_of(forest=1.6, lightgbm=1.8, tablenet=2.6)}},
+        "pixels": {**run, "results": {"simulated": {"data": "stamps", "train": 70, "test": 30, "cost is": "c",
+                                                     "cost": two, **record_of(forest=1.6, stampnet=2.6, braai=2.0)}}},
+        "alerts": {**run, "results": {"data": "alerts", "folds": 5, "beside": [], "all": agreement,
                                        "night": agreement, "real by construction": {
                                            "stampnet": {"threshold": 0.3, **shares}}}},
-        "robustness": {**held, "results": {"default": {"simulated": {
+        "robustness": {**run, "results": {"default": {"simulated": {
             "pile up": {"excess": 0.4}, "scores of empty stamps": [None, None, 0.5],
             "moves": {"flip": {**move, "median": 0.001}, "rotation": move, "shift": move},
             "edge less whole": edge}}}},
@@ -95,7 +95,7 @@ def test_every_part_is_told_and_tables_are_whole(accuracy: ModuleType, results: 
         if above.startswith("|") and line.startswith("|"):
             assert line.count("|") == above.count("|"), line
     for part in accuracy.SECTIONS:
-        less = {name: held for name, held in results.items() if name != part}
+        less = {name: entry for name, entry in results.items() if name != part}
         assert f"\n## {accuracy.SECTIONS[part]}\n" not in accuracy.document(less)
 
 
@@ -121,9 +121,9 @@ def test_yardsticks_are_told_with_their_rows_and_what_is_too_few_is_a_dash(accur
     }
     part = {"alerts": 20, "objects": 12, "known real": 5, "sure real": 6, "sure bogus": 7,
             "models": {"old": of_model, "new": of_model}, "against": {"old": {"new": difference}}}  # fmt: skip
-    held = {"date": "2026-01-02T03:04:05", "device": "d", "versions": {"numpy": "2"}, "bootstrap": 99,
+    entry = {"date": "2026-01-02T03:04:05", "device": "d", "versions": {"numpy": "2"}, "bootstrap": 99,
             "note": "Learned.", "strata": {"clean": 20}, "results": {"all": part, "the night": part}}  # fmt: skip
-    text = accuracy.document({}, {"five folds": held})
+    text = accuracy.document({}, {"five folds": entry})
     assert "### Five folds: all alerts\n" in text
     assert "20 alerts of 12 objects: 5 known real, 6 sure real, 7 sure bogus. Learned." in text
     assert "| `new` | 50.0 % (25.0 .. 75.0) | 1.2 % (25.0 .. 75.0) | 0.5000 (0.2500 .. 0.7500) |" in text

@@ -39,7 +39,7 @@ def test_what_passes_at_the_threshold_of_the_fpr() -> None:
     score = np.where(rows.label == 1, 0.9, 0.2).astype(np.float32)
     low = np.flatnonzero(rows.kind == "asteroid")[:5]
     score[low] = 0.1
-    found = alert_folds.passing(score, rows, 50)
+    found = alert_folds.passing_shares(score, rows, 50)
     # No bogus row may pass: one of twenty would be 5 %.
     assert found["threshold"] == pytest.approx(0.9)
     count = int((rows.kind == "asteroid").sum())
@@ -51,15 +51,15 @@ def test_what_passes_at_the_threshold_of_the_fpr() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "transient"),
+    ("text", "transient"),
     [
         ("SN Ic", True), ("(TNS) SN IIn", True), ("(SIMBAD) Supernova", True), ("TDE-H-He", True), ("SLSN-I", True),
         ("(SIMBAD) Candidate_SN*", False), ("SN candidate", False), ("Seyfert_2", False), ("None", False), ("", False),
         ("Unknown", False), ("(TNS) Other", False),
     ],
 )  # fmt: skip
-def test_classified_transients_are_told_from_candidates(told: str, transient: bool) -> None:
-    assert bool(alert_folds._TRANSIENT.match(told)) is transient
+def test_classified_transients_are_told_from_candidates(text: str, transient: bool) -> None:
+    assert bool(alert_folds._TRANSIENT.match(text)) is transient
 
 
 def test_shares_that_go_wrong_by_kind() -> None:
@@ -74,15 +74,15 @@ def test_shares_that_go_wrong_by_kind() -> None:
 
 def test_arrays_are_kept_under_what_they_depend_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = result_cache.ResultCache(tmp_path)
-    made = []
+    calls = []
 
     def make() -> np.ndarray:
-        made.append(1)
+        calls.append(1)
         return np.arange(3, dtype=np.float32)
 
     for depends in ({"seed": 0}, {"seed": 0}, {"seed": 1}):
         np.testing.assert_array_equal(store.get("a name", depends, make), [0, 1, 2])
-    assert len(made) == 2
+    assert len(calls) == 2
     package = tmp_path / "space2vec"
     for name in ("studies/trainable_models.py", "training/forest.py", "training/loop.py", "architectures/stampnet.py"):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def test_arrays_are_kept_under_what_they_depend_on(tmp_path: Path, monkeypatch: 
         (package / name).write_text("other settings")
         assert tuple(need for need in needs if result_cache.code_digest(need) != before[need]) == changed
     result_cache.ResultCache(None).get("a name", {"seed": 0}, make)
-    assert len(made) == 3
+    assert len(calls) == 3
 
 
 def test_models_take_turns_on_the_processor() -> None:
@@ -131,7 +131,7 @@ def test_pixels_are_trained_tested_timed_and_drawn(tmp_path: Path, monkeypatch: 
     whole, own = (record["cost"]["forest"][what][1] for what in ("end to end", "after preparation"))
     assert whole > own > 0
     assert len(list((tmp_path / "kept").glob("pixels_forest_*.safetensors"))) == 1
-    monkeypatch.setattr(pixel_sets.contenders, "train_pixels", lambda *given: pytest.fail("trained again"))
+    monkeypatch.setattr(pixel_sets.contenders, "train_pixels", lambda *arguments: pytest.fail("trained again"))
     again, _ = pixel_sets.run(sets, QUICK, 20, ["forest"], store)
     assert again["ztf and des"]["models"] == record["models"]
     json.dumps(record)
@@ -163,12 +163,12 @@ def test_alerts_are_scored_by_models_that_have_not_seen_their_object(
         assert taught.any() == (teacher > 0.0)
         return Model(set(learned.group), teacher)
 
-    def made(real: LabelledStamps, weights: Path, *, seed: int, shares: dict[str, int]) -> LabelledStamps:
+    def derived(real: LabelledStamps, weights: Path, *, seed: int, shares: dict[str, int]) -> LabelledStamps:
         assert shares == {"variants": 5}
         return real[: shares["variants"]]
 
     monkeypatch.setattr(alert_folds.contenders, "train_pixels", train)
-    monkeypatch.setattr(alert_folds, "stampnet_rows", made)
+    monkeypatch.setattr(alert_folds, "stampnet_rows", derived)
     weights: list[Path] = []
 
     def braai(path: Path, threads: int) -> Callable[[Stamps], np.ndarray]:
@@ -176,8 +176,8 @@ def test_alerts_are_scored_by_models_that_have_not_seen_their_object(
         return lambda stamps: np.full(len(stamps), 0.75, np.float32)
 
     monkeypatch.setattr(alert_folds, "braai_scorer", braai)
-    held = alert_folds.Alerts(rows, np.linspace(0, 1, 60), np.arange(60) < 40)
-    record, scores = alert_folds.run(held, tmp_path, simulated, {"variants": 5}, QUICK, 3, 20, ["forest"])
+    real_alerts = alert_folds.Alerts(rows, np.linspace(0, 1, 60), np.arange(60) < 40)
+    record, scores = alert_folds.run(real_alerts, tmp_path, simulated, {"variants": 5}, QUICK, 3, 20, ["forest"])
     assert set(scores) == {"rb", "braai, stamps turned", "forest", "forest, simulation alone"}
     assert weights == [tmp_path]
     assert (scores["braai, stamps turned"] == 0.75).all()
@@ -193,13 +193,13 @@ def test_alerts_are_scored_by_models_that_have_not_seen_their_object(
 def test_real_alerts_are_read_once_each(data: Path) -> None:
     if not (data / "ztf" / "brokers.csv").exists():
         pytest.skip(f"real alerts missing: {data / 'ztf'}")
-    held = alert_folds.read(data)
-    assert len(set(held.rows.stamps.candidate_id.astype(str))) == len(held.rows) > 900
-    assert held.night.sum() == 511
-    assert (held.rows.label == (held.rows.teacher > 0.5)).all()
-    real = held.rows.kind != "alert"
+    real_alerts = alert_folds.read(data)
+    assert len(set(real_alerts.rows.stamps.candidate_id.astype(str))) == len(real_alerts.rows) > 900
+    assert real_alerts.night.sum() == 511
+    assert (real_alerts.rows.label == (real_alerts.rows.teacher > 0.5)).all()
+    real = real_alerts.rows.kind != "alert"
     assert 40 < real.sum() < 200
     # braai agrees on nearly all that is real by construction: they are what they are said to be.
-    assert held.rows.teacher[real].min() > 0.5
-    agreement = s2v.evaluation.evaluate(held.rb, held.rows.label, bootstrap=0)
+    assert real_alerts.rows.teacher[real].min() > 0.5
+    agreement = s2v.evaluation.evaluate(real_alerts.rb, real_alerts.rows.label, bootstrap=0)
     assert 0.85 < agreement["auc"] < 0.95

@@ -72,11 +72,11 @@ def test_a_model_differs_from_itself_by_nothing() -> None:
 def test_a_cascade_takes_the_second_network_where_the_first_is_in_doubt() -> None:
     first = {"validation": np.array([0.01, 0.4, 0.6, 0.99]), "alerts": np.array([0.02, 0.45, 0.98])}
     second = {"validation": first["validation"], "alerts": np.array([0.7, 0.8, 0.9])}
-    scores, share = network_worth.cascaded(first, second, 0.5)
+    scores, share = network_worth.cascade_scores(first, second, 0.5)
     np.testing.assert_array_equal(scores["alerts"], [0.02, 0.8, 0.98])
     assert share["alerts"] == pytest.approx(1 / 3)
     first["alerts"][1] = 0.4
-    everything, _ = network_worth.cascaded(first, second, 0.0)
+    everything, _ = network_worth.cascade_scores(first, second, 0.0)
     np.testing.assert_array_equal(everything["alerts"], first["alerts"])
 
 
@@ -111,7 +111,7 @@ def test_a_variant_is_given_its_own_columns_and_planes() -> None:
     own = VARIANTS["difference alone"]
     assert own.channels == [2, 5]
     assert own.needed == ("difference",)
-    seen, columns = own.given(rows)
+    seen, columns = own.inputs(rows)
     np.testing.assert_array_equal(seen, planes[:, [2, 5]].astype(np.float32))
     np.testing.assert_array_equal(columns[:, 0], features[:, COLUMNS.index(own.columns[0])])
     assert "LACOSMIC" not in own.columns

@@ -43,7 +43,7 @@ def stamps() -> Stamps:
 
 def test_the_place_turns_with_the_pixels(stamps: Stamps) -> None:
     kinds = []
-    for name, other in robustness.turned(stamps):
+    for name, other in robustness.transformed(stamps):
         kinds.append(name)
         np.testing.assert_array_equal(other.catalogue["MAG"], stamps.catalogue["MAG"])
         assert (other.object_id == stamps.object_id).all()
@@ -78,14 +78,14 @@ def test_a_shift_moves_by_one_pixel_every_way() -> None:
     pixels[..., 2, 2] = 1
     found = {
         tuple(int(k[0]) for k in np.nonzero(other.plane(0, "difference")))
-        for name, other in robustness.turned(Stamps(pixels))
+        for name, other in robustness.transformed(Stamps(pixels))
         if name == "shift"
     }
     assert found == {(1, 2), (3, 2), (2, 1), (2, 3)}
 
 
 def test_an_edge_leaves_the_candidate_and_takes_the_rest(stamps: Stamps) -> None:
-    edge, blank = robustness.cut(stamps, seed=3), robustness.blanked(stamps, seed=3)
+    edge, blank = robustness.cut_at_edge(stamps, seed=3), robustness.blank_lines(stamps, seed=3)
     smaller = 0
     for row in range(40):
         before, after = stamps.plane(row, "difference"), edge.plane(row, "difference")
@@ -123,7 +123,7 @@ def test_scores_that_gather_at_one_value_are_found(stamps: Stamps) -> None:
 
 def test_the_packaged_forest_is_measured() -> None:
     night = s2v.simulate(120, seed=8)
-    found = json.loads(json.dumps(robustness.measured(s2v.load("default"), night.stamps, night.labels, bootstrap=20)))
+    found = json.loads(json.dumps(robustness.measure(s2v.load("default"), night.stamps, night.labels, bootstrap=20)))
     assert found["scores of empty stamps"] == [None, None, None]
     assert found["pile up"]["scored"] > 100
     assert found["pile up"]["excess"] < 0.2
@@ -137,6 +137,6 @@ def test_the_packaged_forest_is_measured() -> None:
 def test_missing_planes_stay_missing() -> None:
     pixels = np.random.default_rng(1).random((2, 1, 9, 9)).astype(np.float32)
     single = Stamps(pixels, channels=["difference"])
-    for change in (robustness.cut, robustness.blanked):
+    for change in (robustness.cut_at_edge, robustness.blank_lines):
         assert change(single).channels == ("difference",)
-    assert {other.channels for _, other in robustness.turned(single)} == {("difference",)}
+    assert {other.channels for _, other in robustness.transformed(single)} == {("difference",)}

@@ -26,10 +26,10 @@ def test_few_stamps_of_every_kind_have_the_same_bits_on_every_engine(
         assert 20 < found["scored"] < sum(record["rows"].values()), name
 
 
-def test_a_bit_that_differs_is_told(
+def test_a_bit_that_differs_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def given(engine: str, file: Path, out: Path, threads: int) -> dict[str, np.ndarray] | str:
+    def score(engine: str, file: Path, out: Path, threads: int) -> dict[str, np.ndarray] | str:
         if engine == "v4":
             return "this processor or build lacks it"
         n = len(np.load(file)["offset"])
@@ -37,7 +37,7 @@ def test_a_bit_that_differs_is_told(
         found["score forest"][3] = engine == "numba"
         return found
 
-    monkeypatch.setattr(same_bits, "asked", given)
+    monkeypatch.setattr(same_bits, "score_by_engine", score)
     assert same_bits.main(["--rows", "10", "--engines", "v3", "v4", "numba", "--json", str(tmp_path / "r.json")]) == 1
     assert "DIFFERENT BITS" in capsys.readouterr().out
     engines = json.loads((tmp_path / "r.json").read_text())["engines"]
@@ -50,4 +50,4 @@ def test_a_bit_that_differs_is_told(
 
 def test_an_engine_that_fails_is_no_engine_that_is_lacking(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"(?s)baseline: .*No such file"):
-        same_bits.asked("baseline", tmp_path / "nothing.npz", tmp_path / "out.npz", 1)
+        same_bits.score_by_engine("baseline", tmp_path / "nothing.npz", tmp_path / "out.npz", 1)

@@ -1,4 +1,4 @@
-"""The benchmarks for pytest: contenders on a device give what those of the CPU do, and a figure a row is kept."""
+"""The benchmarks for pytest: contenders on a device give the results of the CPU, and a record has a figure a row."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def test_contenders_on_a_device_give_the_same(verb: str, contender: str, monkeyp
     host_device.make(monkeypatch)
     stamps = s2v.Stamps(triplets(6))
     work = {"features": s2v.features, "prepare": prepared, "score": s2v.load("forest").score}[verb]
-    given = {"set": "s2v"} if verb == "features" else {}
+    options = {"set": "s2v"} if verb == "features" else {}
     once = Once()
     bench = Bench(once, 6, False, monkeypatch)
-    wanted = bench.ours("a stage", "space2vec", work, stamps, **given)
-    found = bench.ours("a stage", contender, work, stamps, **given)
-    np.testing.assert_array_equal(found, wanted)
+    expected = bench.ours("a stage", "space2vec", work, stamps, **options)
+    found = bench.ours("a stage", contender, work, stamps, **options)
+    np.testing.assert_array_equal(found, expected)
     assert once.group == "a stage"
     assert once.extra_info == {"contender": contender, "microseconds_a_row": pytest.approx(2e6 / 6, abs=0.001)}
 
