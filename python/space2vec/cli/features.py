@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from space2vec.cli import resumable_run
 from space2vec.cli.common import add_compute_options, add_inputs
+
+if TYPE_CHECKING:
+    from space2vec.reading.batch import BatchRows
 
 __all__ = ["register"]
 
@@ -52,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     measure = FeaturePlan(feature_set(arguments.set), arguments.convention)
 
-    def compute(batches: Iterator[resumable_run.Rows]) -> Iterator[Features]:
+    def compute(batches: Iterator[BatchRows]) -> Iterator[Features]:
         if where != "cpu":
             from space2vec.backends.cuda.backend import Cuda
 
@@ -65,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
             assert isinstance(rows, Features)
             yield rows
 
-    def result(_: resumable_run.Rows, table: Features) -> resumable_run.Result:
+    def result(_: BatchRows, table: Features) -> resumable_run.Result:
         return resumable_run.Result(table.to_arrow(), table.flags, flags.scorable(table.flags))
 
     contents = "features" if where == "cpu" else f"features, measured on {where},"

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,17 +27,14 @@ if TYPE_CHECKING:
     import pyarrow
 
     from space2vec.cli.mosaic import Mosaic
-    from space2vec.data.stamps import Stamps
-    from space2vec.data.tables import Features, Scores
     from space2vec.models.model import Model
     from space2vec.plans.features import FeaturePlan
     from space2vec.reading import AnyBatch
+    from space2vec.reading.batch import BatchRows
     from space2vec.writing import Chunk, Output
 
-__all__ = ["Result", "Rows", "Work", "add_output", "run"]
+__all__ = ["Result", "Work", "add_output", "run"]
 
-#: The rows of one batch, as a command gets them.
-Rows: TypeAlias = "Stamps | Features | Scores"
 #: What the command computes from them: features or scores.
 Table = TypeVar("Table")
 
@@ -134,8 +131,8 @@ class Work(Generic[Table]):
     contents: str
     descriptions: Mapping[str, str]
     options: Mapping[str, str]
-    compute: Callable[[Iterator[Rows]], Iterator[Table]]
-    result: Callable[[Rows, Table], Result]
+    compute: Callable[[Iterator[BatchRows]], Iterator[Table]]
+    result: Callable[[BatchRows, Table], Result]
     measure: FeaturePlan | None = None
     model: Model | None = None
     mosaic: Mosaic | None = None
@@ -287,7 +284,7 @@ def _compute_results(batches: Iterator[AnyBatch], work: Work[Table]) -> Iterator
     """Yield each batch with its results; `work.compute` may read several batches before it yields the first."""
     under_way: deque[AnyBatch] = deque()
 
-    def rows() -> Iterator[Rows]:
+    def rows() -> Iterator[BatchRows]:
         for batch in batches:
             under_way.append(batch)
             yield batch.rows

@@ -14,6 +14,7 @@ from space2vec.cli.common import add_compute_options, add_inputs, probability
 if TYPE_CHECKING:
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Features, Scores
+    from space2vec.reading.batch import BatchRows
 
 __all__ = ["register"]
 
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     where = choice.usable_device(arguments.device, model.runtime, bulk=True)
     mosaic = None if arguments.mosaic is None else Mosaic(arguments.mosaic)
 
-    def compute(batches: Iterator[resumable_run.Rows]) -> Iterator[Scores]:
+    def compute(batches: Iterator[BatchRows]) -> Iterator[Scores]:
         if where != "cpu":
             with model.pipeline(where) as pipeline:
                 # Alerts are scored while they are read on the CPU only.
@@ -70,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         for rows in batches:
             yield rows if isinstance(rows, Scores) else model.score(rows, threads=arguments.threads, device=where)
 
-    def result(rows: resumable_run.Rows, scores: Scores) -> resumable_run.Result:
+    def result(rows: BatchRows, scores: Scores) -> resumable_run.Result:
         if mosaic is not None and isinstance(rows, Stamps):
             mosaic.add(rows, scores)
         table = scores.to_arrow()

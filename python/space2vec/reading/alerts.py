@@ -19,7 +19,7 @@ from space2vec.data.numeric import numbers_or_nan
 from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.data.tables import Features, Scores
 from space2vec.errors import BackendError, ReadError
-from space2vec.reading.batch import AnyBatch, Batch, Origin, PacketFields, Position, Problem, stem
+from space2vec.reading.batch import AnyBatch, Batch, BatchRows, Origin, PacketFields, Position, Problem, stem
 from space2vec.reading.catalogue import Records, catalogue_fields, columns_by_name
 from space2vec.reading.library_readers import Decoder, FieldValues, Raw, RawProblem, Reader, SchemaFields
 from space2vec.reading.limits import describe_excess
@@ -247,7 +247,7 @@ def _next_rows(reader: Reader, size: int) -> Raw | None:
 
 def _rows_and_problems(
     raw: Raw, reader: SchemaFields, options: ReadOptions, paths: Sequence[str]
-) -> tuple[Stamps | Features | Scores, tuple[Problem, ...]]:
+) -> tuple[BatchRows, tuple[Problem, ...]]:
     object_id = np.array(raw["object_id"], dtype=object)
     candidate_id = _candidate_ids(raw)
     problems = []
@@ -321,7 +321,7 @@ def _make_rows(
     known: Mapping[str, NDArray[np.float32]],
     columns: Columns,
     options: ReadOptions,
-) -> Stamps | Features | Scores:
+) -> BatchRows:
     if options.model is not None:
         return Scores(raw["score"], raw["score_flags"], object_id, candidate_id, options.model.id, columns=columns)
     if options.measure is None:

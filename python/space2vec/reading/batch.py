@@ -23,6 +23,7 @@ from space2vec.plans.features import FeaturePlan
 __all__ = [
     "AnyBatch",
     "Batch",
+    "BatchRows",
     "Origin",
     "PacketFields",
     "Position",
@@ -38,6 +39,8 @@ __all__ = [
 ]
 
 
+#: The rows of a batch.
+BatchRows: TypeAlias = "Stamps | Features | Scores"
 #: The type of the rows of a batch.
 RowsT_co = TypeVar("RowsT_co", bound="Stamps | Features | Scores", covariant=True)
 
@@ -174,12 +177,12 @@ class Batch(Generic[RowsT_co]):
 
 
 #: A batch with rows of any type.
-AnyBatch: TypeAlias = Batch[Stamps | Features | Scores]
+AnyBatch: TypeAlias = Batch[BatchRows]
 
 
-def collect_rows(batches: Iterable[AnyBatch], problems: list[Problem] | None) -> list[Stamps | Features | Scores]:
+def collect_rows(batches: Iterable[AnyBatch], problems: list[Problem] | None) -> list[BatchRows]:
     """Collect the rows of all batches; `problems` gets their problems, with rows counted over all batches."""
-    parts: list[Stamps | Features | Scores] = []
+    parts: list[BatchRows] = []
     first = 0
     for batch in batches:
         parts.append(batch.rows)

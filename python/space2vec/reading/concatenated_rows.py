@@ -13,6 +13,7 @@ from space2vec.data.tables import Features, Scores
 if TYPE_CHECKING:
     from space2vec.backends.interfaces import Model
     from space2vec.plans.features import FeaturePlan
+    from space2vec.reading.batch import BatchRows
     from space2vec.reading.options import ReadOptions
 
     class ScoringModel(Model, Protocol):
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["as_scores", "concatenate_rows", "no_scores"]
 
 
-def concatenate_rows(
-    parts: Sequence[Stamps | Features | Scores], options: ReadOptions, model: ScoringModel | None
-) -> Stamps | Features | Scores:
+def concatenate_rows(parts: Sequence[BatchRows], options: ReadOptions, model: ScoringModel | None) -> BatchRows:
     """Concatenate the rows of consecutive batches, and score them if the reader has not.
 
     Parameters
@@ -46,15 +45,13 @@ def concatenate_rows(
     return rows if model is None else model.score(rows)
 
 
-def _concatenate(parts: Sequence[Stamps | Features | Scores], measure: FeaturePlan | None) -> Stamps | Features:
+def _concatenate(parts: Sequence[BatchRows], measure: FeaturePlan | None) -> Stamps | Features:
     if measure is not None:
         return Features.concatenate([part for part in parts if isinstance(part, Features)], measure.names)
     return Stamps.concatenate(part for part in parts if isinstance(part, Stamps))
 
 
-def as_scores(
-    rows: Stamps | Features | Scores, model: ScoringModel, *, threads: int | None = None, device: str = "cpu"
-) -> Scores:
+def as_scores(rows: BatchRows, model: ScoringModel, *, threads: int | None = None, device: str = "cpu") -> Scores:
     """Return the scores of a batch, computing them if the reader has not."""
     return rows if isinstance(rows, Scores) else model.score(rows, threads=threads, device=device)
 

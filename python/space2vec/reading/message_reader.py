@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from space2vec.data.stamps import Stamps
-from space2vec.data.tables import Features, Scores
 from space2vec.errors import ReadError
 from space2vec.plans.features import FeaturePlan
 from space2vec.reading import packet_columns
 from space2vec.reading.alerts import decode_messages, make_decoder
-from space2vec.reading.batch import AnyBatch, Problem, collect_rows
+from space2vec.reading.batch import AnyBatch, BatchRows, Problem, collect_rows
 from space2vec.reading.concatenated_rows import concatenate_rows
 from space2vec.reading.limits import Limits
 from space2vec.reading.options import ROWS_WITH_PIXELS, ReadOptions, plan_reader_work
@@ -97,7 +95,7 @@ class MessageReader:
 
     def read(
         self, messages: Iterable[bytes | bytearray | memoryview | None], problems: list[Problem] | None = None
-    ) -> Stamps | Features | Scores:
+    ) -> BatchRows:
         """Read messages, one row each.
 
         Parameters

@@ -77,10 +77,10 @@ class RecordProducer:
 
     def send_scores(self, scored: ScoredMessages, encoder: RecordEncoder) -> None:
         """Hand the records of a batch to the client."""
-        for topic, partition, key, record in encoder.encode(scored):
+        for record in encoder.encode(scored):
             # The order within a partition of the source is kept.
-            place = (zlib.crc32(topic.encode()) + partition) % self._partitions
-            self._send(self._options.output, record, key, place)
+            place = (zlib.crc32(record.topic.encode()) + record.partition) % self._partitions
+            self._send(self._options.output, record.value, record.key, place)
 
     def send_dead_letters(self, scored: ScoredMessages) -> None:
         """Hand copies of the messages that could not be read to the client, if there is a topic for them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from space2vec.data.arrays import on_host
 from space2vec.data.ids import NO_ID
 from space2vec.stream.messages import ScoredMessages
 
-__all__ = ["SCHEMA", "RecordEncoder"]
+__all__ = ["SCHEMA", "EncodedRecord", "RecordEncoder"]
 
 #: The schema of the records, as JSON.
 SCHEMA: str = json.dumps(
@@ -35,6 +36,15 @@ SCHEMA: str = json.dumps(
         ],
     }
 )
+
+
+class EncodedRecord(NamedTuple):
+    """The score of a message as bytes, with the topic and partition of the message, and the key of the record."""
+
+    topic: str
+    partition: int
+    key: bytes
+    value: bytes
 
 
 class RecordEncoder:
@@ -59,8 +69,8 @@ class RecordEncoder:
             digest = fingerprint(to_parsing_canonical_form(json.loads(SCHEMA)), "CRC-64-AVRO")
             self._header = b"\xc3\x01" + bytes.fromhex(digest)
 
-    def encode(self, scored: ScoredMessages) -> Iterator[tuple[str, int, bytes, bytes]]:
-        """Yield for each message: the topic and partition that it was read from, the key and the record.
+    def encode(self, scored: ScoredMessages) -> Iterator[EncodedRecord]:
+        """Yield the record of each message.
 
         The key is ``TOPIC/PARTITION/OFFSET`` of the message.
         """
@@ -91,4 +101,4 @@ class RecordEncoder:
             buffer = io.BytesIO()
             buffer.write(self._header)
             self._write(buffer, self._schema, record)
-            yield topic, partition, f"{topic}/{partition}/{offset}".encode(), buffer.getvalue()
+            yield EncodedRecord(topic, partition, f"{topic}/{partition}/{offset}".encode(), buffer.getvalue())

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.backends import kernels
-from space2vec.backends.cuda.device_batch import BatchSlot, Engine, Rows, measure, score
+from space2vec.backends.cuda.device_batch import BatchSlot, Engine, StampsOrFeatures, measure, score
 from space2vec.backends.cuda.device_results import DeviceResults
 from space2vec.backends.cuda.pipeline import Pipeline, feature_pipeline, score_pipeline
 from space2vec.data.arrays import lies_on_device
@@ -235,11 +235,11 @@ class Cuda:
         finally:
             slot.close()
 
-    def pipeline(self, model: Model) -> Pipeline[Rows, Scores]:
+    def pipeline(self, model: Model) -> Pipeline[StampsOrFeatures, Scores]:
         """Return a pipeline that scores batches of stamps on the host, or of features."""
         return score_pipeline(self.engine(model), model, self._ordinal, checked=False)
 
-    def feature_pipeline(self, plan: FeaturePlan) -> Pipeline[Rows, Features]:
+    def feature_pipeline(self, plan: FeaturePlan) -> Pipeline[StampsOrFeatures, Features]:
         """Return a pipeline that measures batches of stamps on the host; batches of features pass unchanged."""
         return feature_pipeline(plan, self._ordinal)
 

@@ -35,7 +35,7 @@ __all__ = [
     "BatchMemory",
     "BatchSlot",
     "Engine",
-    "Rows",
+    "StampsOrFeatures",
     "measure",
     "memory_limit",
     "pixel_bytes",
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 #: The rows of a batch.
-Rows: TypeAlias = "Stamps | Features"
+StampsOrFeatures: TypeAlias = "Stamps | Features"
 #: A model on the device: that of the compiled module, or a network in floating point.
 Engine: TypeAlias = "_cuda.Model | FloatNetwork"
 
@@ -348,7 +348,7 @@ def score_bytes(engine: Engine, stamps: Stamps, share: int) -> int:
     return pixel_bytes(stamps) + int(engine.scratch(rows))
 
 
-def score(memory: BatchMemory, engine: Engine, model: Model, source: Rows, share: int = 1) -> None:
+def score(memory: BatchMemory, engine: Engine, model: Model, source: StampsOrFeatures, share: int = 1) -> None:
     """Begin to score candidates; the results are the arrays ``"score"`` and ``"flags"`` (n,) of the memory.
 
     Parameters

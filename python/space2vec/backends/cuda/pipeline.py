@@ -20,7 +20,7 @@ from space2vec.backends.cuda.device_batch import (
     DEPTH,
     BatchSlot,
     Engine,
-    Rows,
+    StampsOrFeatures,
     measure,
     memory_limit,
     pixel_bytes,
@@ -282,22 +282,22 @@ def _out_of_memory(error: Exception, slot: BatchSlot) -> bool:
     return True
 
 
-def feature_work(plan: FeaturePlan) -> Work[Rows, Features]:
+def feature_work(plan: FeaturePlan) -> Work[StampsOrFeatures, Features]:
     """Return the work that measures stamps; batches of features pass unchanged."""
     sets, paper = plan.sets, plan.convention == "paper"
     columns = stamp_columns(sets)
     row = _STAMP_BYTES + _RESULT_BYTES + 4 * len(columns)
 
-    def nbytes(batch: Rows, size: int) -> int:
+    def nbytes(batch: StampsOrFeatures, size: int) -> int:
         return pixel_bytes(batch) + size * row if isinstance(batch, Stamps) else 0
 
-    def begin(slot: BatchSlot, batch: Rows) -> _Begun:
+    def begin(slot: BatchSlot, batch: StampsOrFeatures) -> _Begun:
         if not isinstance(batch, Stamps):
             return None
         measure(slot, batch, sets, len(columns), paper=paper)
         return slot.download("values", "flags")
 
-    def end(batch: Rows, begun: _Begun) -> Features:
+    def end(batch: StampsOrFeatures, begun: _Begun) -> Features:
         if not isinstance(batch, Stamps):
             return batch
         assert begun is not None
@@ -309,12 +309,12 @@ def feature_work(plan: FeaturePlan) -> Work[Rows, Features]:
     return Work(nbytes, begin, end, lambda parts: Features.concatenate(parts, plan.names))
 
 
-def feature_pipeline(plan: FeaturePlan, ordinal: int) -> Pipeline[Rows, Features]:
+def feature_pipeline(plan: FeaturePlan, ordinal: int) -> Pipeline[StampsOrFeatures, Features]:
     """Return a pipeline that measures stamps on a device; batches of features pass unchanged."""
     return Pipeline(feature_work(plan), ordinal)
 
 
-def score_pipeline(engine: Engine, model: Model, ordinal: int, *, checked: bool) -> Pipeline[Rows, Scores]:
+def score_pipeline(engine: Engine, model: Model, ordinal: int, *, checked: bool) -> Pipeline[StampsOrFeatures, Scores]:
     """Return a pipeline that scores stamps or features with a model.
 
     Parameters
@@ -328,20 +328,20 @@ def score_pipeline(engine: Engine, model: Model, ordinal: int, *, checked: bool)
     """
     width, device = 4 * len(model.header.feature_names), f"cuda:{ordinal}"
 
-    def nbytes(batch: Rows, size: int) -> int:
+    def nbytes(batch: StampsOrFeatures, size: int) -> int:
         each = size * (_STAMP_BYTES + _RESULT_BYTES)
         if not isinstance(batch, Stamps):
             return each + size * width
         return each + score_bytes(engine, batch, DEPTH)
 
-    def begin(slot: BatchSlot, batch: Rows) -> _Begun:
+    def begin(slot: BatchSlot, batch: StampsOrFeatures) -> _Begun:
         if not checked:
             model.needs.check(batch)
             model.needs.warn_of_units(batch)
         score(slot, engine, model, batch, DEPTH)
         return slot.download("score", "flags")
 
-    def end(batch: Rows, begun: _Begun) -> Scores:
+    def end(batch: StampsOrFeatures, begun: _Begun) -> Scores:
         assert begun is not None
         score, flags = (part.copy() for part in begun)
         return Scores(score, flags, batch.object_id, batch.candidate_id, model.id, device, columns=batch.columns)
