@@ -65,7 +65,7 @@ class DesTables:
             except _RefusedError as refused:
                 raise ReadError(str(refused)) from None
             except ReadError as error:
-                lost = damaged_file(path, f"the table beside the stamps says nothing of them: {error}")
+                lost = damaged_file(path, f"the table of the stamps cannot be used: {error}")
                 self._lost.append(replace(lost, object_id=printable(path.stem)))
                 continue
             self._names |= dict.fromkeys(table.columns)
@@ -100,7 +100,7 @@ class DesTables:
 
 
 def _contradiction(one: Path, other: Path, name: str, number: str, row: int) -> Problem:
-    message = f"the tables {other.name} and {one.name} beside the stamps contradict each other on {name} of ID {number}"
+    message = f"the tables {other.name} and {one.name} of the stamps contradict each other on {name} of ID {number}"
     return Problem(printable(str(one)), "bad_cell", message, row=row, object_id=number, of_file=False)
 
 
@@ -117,7 +117,7 @@ class _Table:
         columns = read_columns(path, {"ID": "id", **{name: column_kind(name) for name in CATALOGUE}}, wrong, limits)
         ids = columns.pop("ID", np.empty(0, dtype=np.int64))
         if "ID" not in table_columns(path):
-            raise _RefusedError(f"the table {path.name} beside the stamps has no rows with an ID")
+            raise _RefusedError(f"the table {path.name} of the stamps has no rows with an ID")
         if not len(ids):
             raise ReadError("it has no rows")
         self.columns: dict[str, NDArray[np.generic]] = columns
@@ -134,7 +134,7 @@ class _Table:
             if key is None or _without_zeros(key) not in values:
                 continue
             if key in self._exact and key in numbers:
-                raise _RefusedError(f"the table {path.name} beside the stamps: ID {key} occurs more than once")
+                raise _RefusedError(f"the table {path.name} of the stamps: ID {key} occurs more than once")
             self._exact[key] = row
             self._loose[_without_zeros(key)] = None if _without_zeros(key) in self._loose else row
 
@@ -164,7 +164,7 @@ def _claim_rows(
         if others:
             (_, (folder, number)), (_, (other, _)) = first, others[0]
             raise ReadError(
-                f"the table {table.path.name} beside the stamps has one row of ID {number}, which is a candidate of "
+                f"the table {table.path.name} of the stamps has one row of ID {number}, which is a candidate of "
                 f"{folder} and of {other}: put a table into each folder, or read them one by one"
             )
         own[first] = row

@@ -317,6 +317,6 @@ def _read_cubes(path: Path, channels: Sequence[str] | None, limits: Limits) -> M
         return {"pixels": images[0][1]}
     shown = ", ".join(f"{name or 'unnamed'} {np.shape(data)}" for name, data in images)
     raise ReadError(
-        f"the images of the file ({shown}) do not tell which planes they are: name their units (EXTNAME) {ACCEPTED}, "
+        f"the images of the file ({shown}) do not say which planes they are: name their units (EXTNAME) {ACCEPTED}, "
         "or say channels= (--channels) with one name an image"
     )

@@ -261,7 +261,7 @@ def _separate_tables(sources: Sequence[Source], candidates: Candidates, named: s
             tables.append(source)
     if not stamps:
         if not tables:
-            raise ReadError(f"{sources[0]} and what else there is are results of earlier runs; {ACCEPTED_INPUTS}")
+            raise ReadError(f"the input has results of earlier runs only, such as {sources[0]}; {ACCEPTED_INPUTS}")
         return InputFiles(list(tables), _first_features(tables))
     if candidates.files:
         candidates.tables = [path for path in tables if path in named or _has_des_ids(path)]

@@ -136,10 +136,10 @@ def size_faults_as_read_errors() -> Iterator[None]:
 def describe_size_fault(error: BaseException) -> str:
     """Return the message for one of :data:`FAULTS_OF_SIZE`."""
     if isinstance(error, MemoryError):
-        return "it asks for more memory than there is"
+        return "it needs more memory than there is"
     if isinstance(error, RecursionError):
-        return "it is nested beyond all use"
-    return f"a number in it is beyond all use ({error})"
+        return "it is nested too deeply"
+    return f"a number in it is too large ({error})"
 
 
 #: Errors that concern one file and not a whole disk: no permission, or a link that leads nowhere.

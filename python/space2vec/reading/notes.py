@@ -45,7 +45,7 @@ def read_note(path: Path) -> dict[str, Json]:
     except Exception as error:  # readers raise errors of many kinds on damaged bytes
         raise DamagedError(f"it cannot be read ({str(error).partition(chr(10))[0]})") from None
     if not isinstance(note, dict):
-        raise DamagedError("it does not say what it was made of")
+        raise DamagedError("it does not record how it was made")
     if isinstance(rows, str):
         raise DamagedError(rows)
     if rows != note.get("rows"):
@@ -81,9 +81,9 @@ def _read_csv(path: Path) -> _NoteAndRows:
         note = json.loads(beside.read_bytes())[KEY]
         size, digest = note.pop("file").values()
     except FileNotFoundError:
-        raise DamagedError(f"there is no {beside}, which says what it was made of") from None
+        raise DamagedError(f"there is no {beside}, which records how the output was made") from None
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise DamagedError(f"{beside}, which says what it was made of, is damaged") from None
+        raise DamagedError(f"{beside}, which records how the output was made, is damaged") from None
     with path.open("rb") as file:
         if path.stat().st_size != size or hashlib.file_digest(file, "sha256").hexdigest() != digest:
             return _NoteAndRows(note, f"it is not the table that {beside} is of")

@@ -57,7 +57,7 @@ def read_schema(path: str | os.PathLike[str]) -> str:
     try:
         return json.dumps(_Parts(file).resolve(_parse(file), ""))
     except RecursionError:
-        raise ReadError(f"{file} is nested beyond all use") from None
+        raise ReadError(f"{file} is nested too deeply") from None
 
 
 def _parse(file: Path) -> Json:

@@ -88,13 +88,13 @@ def read_side_table(path: Path, size: int, ids: ArrayLike | None, limits: Limits
             kinds = {**{name: column_kind(name) for name in CATALOGUE}, **id_kinds(table_columns(table))}
             columns = read_columns(table, kinds, wrong, limits)
     except ReadError as error:
-        raise ReadError(f"the table {table.name} beside the stamps: {error}") from None
+        raise ReadError(f"the table {table.name} of the stamps: {error}") from None
     for name, values in zip(("object_id", "candidate_id"), find_ids(columns), strict=True):
         if values is not None:
             columns[name] = values
     length = len(next(iter(columns.values()))) if columns else size
     if length != size:
-        raise ReadError(f"{size} stamps, but the table {table.name} beside them has {length} rows")
+        raise ReadError(f"{size} stamps, but the table {table.name} of these stamps has {length} rows")
     if ids is None or "candidate_id" not in columns:
         return SideTable(columns, wrong)
     return _sort_by_id(SideTable(columns, wrong), as_ids(ids), path.name, table.name)
@@ -110,7 +110,7 @@ def _sort_by_id(table: SideTable, ids: NDArray[np.generic], stamps: str, name: s
     rest = np.setdiff1d(np.arange(len(ids)), pairs.right)
     if not np.array_equal(left, rest):
         shown = ", ".join(str(key) for key in ids[left[:3]].tolist())
-        raise ReadError(f"the table {name} beside the stamps says nothing of {len(left)} of their candidates: {shown}")
+        raise ReadError(f"the table {name} of the stamps has no rows of {len(left)} of their candidates: {shown}")
     order[left] = left
     place = np.argsort(order)
     columns = {column: values[order] for column, values in table.columns.items()}

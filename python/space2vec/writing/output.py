@@ -353,12 +353,12 @@ class Output:
             return self.parts > 0
 
     def _how_to_resume(self) -> str:
-        kept = "what is finished is kept"
+        kept = "finished rows are kept"
         if self.parts:
             kept = f"{self._run.rows} rows in {self.parts} part{'s' if self.parts > 1 else ''} are kept"
         if self._inputs.repeatable:
             return f"{kept}; the same command with --resume goes on from there"
-        return f"{kept} in {self.folder}; what standard input gave is gone"
+        return f"{kept} in {self.folder}; later rows of standard input are lost"
 
 
 def _sum_counts(counts: Iterable[Counts]) -> dict[str, Counter[str]]:

@@ -36,13 +36,13 @@ def check_table_writable(path: Path) -> None:
         return
     if beside.is_symlink() or not beside.is_file():
         kind = "a link" if beside.is_symlink() else "no file"
-        raise ValueError(f"cannot write {path}: {beside} is to say what it was made of, and is {kind}; remove it")
+        raise ValueError(f"cannot write {path}: {beside} is to record how it was made, and is {kind}; remove it")
     try:
         found = json.loads(beside.read_bytes())
     except ValueError:
         return  # a note of ours, damaged
     if not isinstance(found, dict) or KEY not in found:
-        raise ValueError(f"cannot write {path}: {beside} is to say what it was made of, and is another file already")
+        raise ValueError(f"cannot write {path}: {beside} is to record how it was made, and is another file already")
 
 
 def folder_mode(path: Path) -> int:

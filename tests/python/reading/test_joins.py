@@ -255,7 +255,7 @@ def test_des_tables_say_what_is_of_their_folder(tmp_path):
     assert found["11"] == [23, 6]
     (tmp_path / "more.csv").write_text("ID,SNR\n7,5\n")
     with pytest.raises(
-        ReadError, match=r"more\.csv beside the stamps has one row of ID 7, which is a candidate of .*a and of .*b"
+        ReadError, match=r"more\.csv of the stamps has one row of ID 7, which is a candidate of .*a and of .*b"
     ):
         read(tmp_path)
 
@@ -293,7 +293,7 @@ def test_des_tables_complete_and_contradict_each_other(tmp_path):
     assert np.array_equal(stamps.catalogue["SNR"], np.float32([5, np.nan]), equal_nan=True)
     assert [flags.names(int(one)) for one in stamps.flags] == [["bad_cell"], []]
     (told,) = problems
-    assert told.message == "the tables 1.csv and 2.csv beside the stamps contradict each other on MAG of ID 7"
+    assert told.message == "the tables 1.csv and 2.csv of the stamps contradict each other on MAG of ID 7"
     assert (told.row, told.object_id, told.of_file) == (0, "7", False)
 
 

@@ -56,9 +56,9 @@ def scores(path):
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (MemoryError(), "it asks for more memory than there is"),
-        (RecursionError(), "it is nested beyond all use"),
-        (OverflowError("too big"), "a number in it is beyond all use (too big)"),
+        (MemoryError(), "it needs more memory than there is"),
+        (RecursionError(), "it is nested too deeply"),
+        (OverflowError("too big"), "a number in it is too large (too big)"),
     ],
 )
 def test_a_file_for_which_memory_does_not_suffice(night, tmp_path, monkeypatch, capsys, error, words):
@@ -89,7 +89,7 @@ def test_what_came_before_the_row_that_fails_is_given(night, monkeypatch):
     assert few == [f"ZTF18a{k:02d}{i}" if (k, i) != (HOG, 3) else "17" for k in range(FILES) for i in range(5)][
         : 5 * HOG + 4
     ] + [f"ZTF18a{k:02d}{i}" for k in range(HOG + 1, FILES) for i in range(5)]
-    with pytest.raises(ReadError, match="it asks for more memory than there is"):
+    with pytest.raises(ReadError, match="it needs more memory than there is"):
         read(night)
 
 
@@ -151,7 +151,7 @@ def test_messages_and_open_files_that_fail(monkeypatch):
     problems = []
     stamps = read_messages(held, problems=problems)
     assert stamps.object_id.tolist() == ["ZTF18test000", "message 1", "ZTF18test002"]
-    assert [str(problem) for problem in problems] == ["message 1: it asks for more memory than there is"]
+    assert [str(problem) for problem in problems] == ["message 1: it needs more memory than there is"]
     assert (
         read([io.BytesIO(one) for one in held], strict=False).object_id.tolist()[::2] == stamps.object_id.tolist()[::2]
     )

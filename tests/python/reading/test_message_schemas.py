@@ -129,7 +129,7 @@ def test_a_part_that_is_missing_is_named(tmp_path, capsys, lost):
         ('{"type": "record", "name": "star", "fields": []}', "schema 9 .*: none of its fields is a cutout"),
         ('{"type": "record", "name": "star", "fields": [7, {"name": "x"}]}', "schema 9 is no Avro schema"),
         ('{"type": "record", "name": "star", "fields": 7}', "schema 9 is no Avro schema"),
-        ("[" * 5000 + "]" * 5000, "nested beyond all use|is no JSON"),
+        ("[" * 5000 + "]" * 5000, "nested too deeply|is no JSON"),
     ],
 )
 def test_what_is_no_schema_is_told(tmp_path, text, words):

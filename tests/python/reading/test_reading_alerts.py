@@ -252,7 +252,7 @@ def test_a_damaged_block_head_costs_no_other_block(tmp_path, at, value):
         ("cut.parquet", b"PAR1 and nothing more", "damaged_file", "not a Parquet file"),
         ("text.tar", b"Once upon a time" * 100, "foreign_file", "foreign format"),
         ("text.tar.gz", gzip.compress(b"Once upon a time" * 100), "foreign_file", "foreign format"),
-        ("stamp.fits", fits_bytes(np.ones((2, 2))), "damaged_file", "do not tell which planes"),
+        ("stamp.fits", fits_bytes(np.ones((2, 2))), "damaged_file", "do not say which planes"),
         ("text.fits", b"Once upon a time", "damaged_file", "not a FITS file"),
     ],
 )

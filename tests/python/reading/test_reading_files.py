@@ -134,7 +134,7 @@ def test_a_des_table_may_stand_elsewhere(tmp_path):
     (tmp_path / "t.csv").write_text("ID,MAG\n3,21.25\n")
     assert read([tmp_path / "stamps", tmp_path / "t.csv"]).catalogue["MAG"].tolist() == [21.25]
     (tmp_path / "bad.csv").write_text("MAG\n21.25\n")
-    with pytest.raises(ReadError, match=r"bad\.csv beside the stamps has no rows with an ID"):
+    with pytest.raises(ReadError, match=r"bad\.csv of the stamps has no rows with an ID"):
         read([tmp_path / "stamps", tmp_path / "bad.csv"])
 
 
@@ -290,7 +290,7 @@ def test_a_table_beside_a_numpy_file(tmp_path):
         assert stamps.catalogue["BAND"].tolist() == [1, 3, 4]
         assert stamps.catalogue["MAG"] == pytest.approx([20, np.nan, 22], nan_ok=True)
     (tmp_path / "x.csv").write_text("ID,MAG\n5,20\n")
-    with pytest.raises(ReadError, match=r"3 stamps, but the table x\.csv beside them has 1 rows"):
+    with pytest.raises(ReadError, match=r"3 stamps, but the table x\.csv of these stamps has 1 rows"):
         read(tmp_path)
 
 
@@ -509,7 +509,7 @@ def test_labels_and_scores_without_ids_or_rows(tmp_path):
 def test_a_table_without_rows_beside_stamps(tmp_path):
     np.save(tmp_path / "t.npy", np.ones((2, 3, 21, 21)))
     (tmp_path / "t.csv").write_text("ID,MAG\n")
-    with pytest.raises(ReadError, match=r"2 stamps, but the table t\.csv beside them has 0 rows"):
+    with pytest.raises(ReadError, match=r"2 stamps, but the table t\.csv of these stamps has 0 rows"):
         read(tmp_path)
 
 

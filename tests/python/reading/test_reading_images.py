@@ -116,7 +116,7 @@ def test_what_is_damaged_costs_its_row(tmp_path):
         ("4", "not_fits"),
         ("5", "empty_cutout"),
         ("7", r"A \(63, 63\), B .*EXTNAME.* science \(or sci.*channels="),
-        ("8", r"\(63, 63\).*do not tell which planes"),
+        ("8", r"\(63, 63\).*do not say which planes"),
     ):
         with pytest.raises(ReadError, match=rf"{name}\.fits: .*{reason}"):
             read(tmp_path / f"{name}.fits")
@@ -131,7 +131,7 @@ def test_images_without_names_are_named_by_the_user(tmp_path):
     stamps = read(tmp_path / "a.fits", channels=("difference", "science", "template"))
     assert np.array_equal(stamps.pixels[0], pixels[[1, 2, 0]])
     assert read(tmp_path / "b.fits", channels=("difference",)).channels == ("difference",)
-    with pytest.raises(ReadError, match="do not tell which planes"):
+    with pytest.raises(ReadError, match="do not say which planes"):
         read(tmp_path / "a.fits", channels=("difference",))
 
 

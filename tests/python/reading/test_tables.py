@@ -309,7 +309,7 @@ def test_a_table_beside_stamps_goes_by_ids_where_both_have_them(tmp_path):
     assert stamps.candidate_id.tolist() == [5, 6, 7]
     assert [flags.names(int(bits)) for bits in stamps.flags] == [[], ["bad_cell"], []]
     assert [(problem.row, "line 4" in problem.message) for problem in problems] == [(1, True)]
-    for text, told in (("7,17\n5,15\n5,16\n", "more than once"), ("7,17\n5,15\n8,1\n", "says nothing of 1 .*: 6")):
+    for text, told in (("7,17\n5,15\n5,16\n", "more than once"), ("7,17\n5,15\n8,1\n", "has no rows of 1 .*: 6")):
         (tmp_path / "x.csv").write_text("ID,MAG\n" + text)
         with pytest.raises(ReadError, match=told):
             read(tmp_path / "x.npz")

@@ -197,7 +197,7 @@ def test_a_note_beside_a_csv_that_is_no_file(shared, kind):
         beside.symlink_to(kept if kind == "link" else shared / "nothing")
     for how in ("begin", "resume", "restart"):
         said = "no file" if kind == "pipe" else "a link"
-        with pytest.raises(ValueError, match=rf"scores\.errors\.csv\.json is to say .*, and is {said}; remove it"):
+        with pytest.raises(ValueError, match=rf"scores\.errors\.csv\.json is to record .*, and is {said}; remove it"):
             work(shared, how)
     assert names(shared) == ["scores.errors.csv.json", "treasure"]
     assert kept.read_bytes() == b"precious"

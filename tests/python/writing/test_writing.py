@@ -457,9 +457,9 @@ def test_the_note_beside_a_csv(tmp_path, kind):
             with pytest.raises(ValueError, match="is another file already"):
                 work(tmp_path, "resume", ".csv")
         else:
-            refused(tmp_path, f"{path}, which says what it was made of, is damaged; --restart", suffix=".csv")
+            refused(tmp_path, f"{path}, which records how the output was made, is damaged; --restart", suffix=".csv")
     path.unlink()
-    refused(tmp_path, f"there is no {path}, which says what it was made of; --restart", suffix=".csv")
+    refused(tmp_path, f"there is no {path}, which records how the output was made; --restart", suffix=".csv")
     work(tmp_path, "restart", ".csv")
     assert path.read_bytes() == whole
     table = tmp_path / f"{kind}.csv"
@@ -470,7 +470,7 @@ def test_the_note_beside_a_csv(tmp_path, kind):
 def test_the_note_of_a_csv_takes_no_other_file_s_place(tmp_path):
     mine = tmp_path / "scores.csv.json"
     mine.write_text('{"mine": 1}')
-    with pytest.raises(ValueError, match=r"scores\.csv: .*scores\.csv\.json is to say .* another file already"):
+    with pytest.raises(ValueError, match=r"scores\.csv: .*scores\.csv\.json is to record .* another file already"):
         work(tmp_path, suffix=".csv")
     assert mine.read_text() == '{"mine": 1}'
 
