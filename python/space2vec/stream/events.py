@@ -1,4 +1,4 @@
-"""What a running stream says: the points that a batch passes, its counts and lag, and notices for the user."""
+"""The events of a running stream: the points that a batch passes, counts and lag, and notices for the user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from space2vec.stream.messages import Offsets, ScoredMessages, Stored
 
 __all__ = ["POINTS", "Counts", "Events", "Watch"]
 
-#: The points that every batch passes, in order; to test what a crash at each of them leaves.
+#: The points that every batch passes, in order; tests crash a stream at each of them.
 POINTS = ("read", "scored", "produced", "flushed", "offsets sent", "committed")
 #: Takes the name of a point, and how many batches have passed it before.
 Watch = Callable[[str, int], None]
@@ -23,7 +23,7 @@ Watch = Callable[[str, int], None]
 
 @dataclass
 class Counts:
-    """What a stream has done so far; its tables are replaced, not changed, for another thread serves them.
+    """The counts of a stream so far. Its tables are replaced, not changed, because another thread serves them.
 
     Attributes
     ----------

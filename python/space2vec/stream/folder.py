@@ -1,4 +1,4 @@
-"""Scores in the files of a folder, each of which holds the position after its rows: a file and its position are one."""
+"""Write scores to files of a folder; each file records the position after its rows, so both appear together."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Part:
 
 
 class FolderSink:
-    """Write the scores of each partition to Parquet files, which appear as a whole and say where they end.
+    """Write the scores of each partition to Parquet files, which appear as a whole and record their end position.
 
     A file is named after its topic, its partition and the position at which it begins, and never replaces another. So
     a process that is still writing after the group gave its partition to another cannot write the same rows twice: the

@@ -1,4 +1,4 @@
-"""The loop of a stream: read messages, score them, and hand them to the thread that stores them."""
+"""The loop of a stream: read messages, score them, and pass the scores to the thread that stores them."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class _Stream:
         self._report(report)
 
     def close(self) -> None:
-        """Leave the group; what has not been stored is given up, and read again by whoever continues."""
+        """Leave the group; messages whose scores are not stored are read again by the process that continues."""
         self._source.drain = self._source.drop = _nothing
         try:
             self._sink.close()
@@ -168,7 +168,7 @@ class _Stream:
         report(self._events.counts)
 
     def _commit(self) -> None:
-        """Commit the positions of what has been stored, unless it was stored with them."""
+        """Commit the positions of stored scores, unless they were stored together."""
         stored = self._sink.take_stored()
         positions: Offsets = {}
         for one in stored:
@@ -193,7 +193,7 @@ class _Stream:
             self._events.stored(one)
 
     def _hand_over(self) -> None:
-        """Store and commit what is in work, because the group takes the partitions away."""
+        """Store and commit the scores in progress, because the group takes the partitions away."""
         done = self._sink.drain(self._patience)
         self._commit()
         if not done:
@@ -207,7 +207,7 @@ class _Stream:
         return RecordEncoder(self._registry.register(f"{self._options.output}-value", SCHEMA))
 
     def _store(self, messages: Messages) -> None:
-        """Score messages, and hand them to the sink, while the group is told that this process is alive."""
+        """Score messages and pass them to the sink, while this process remains a member of the group."""
         scored = self._score(messages)
         if scored is None:
             return
@@ -225,7 +225,7 @@ class _Stream:
                     return
 
     def _score(self, messages: Messages) -> ScoredMessages | None:
-        """Return the scores of messages; None if they are not to be stored any more."""
+        """Return the scores of messages; None if they must not be stored any more."""
         problems: list[Problem] = []
         pause = _FIRST
         while True:
@@ -248,7 +248,7 @@ class _Stream:
 
 
 def _describe(problem: Problem) -> str:
-    """Return what is wrong with a message: the name of the fault, and a sentence."""
+    """Return the name of the fault of a message, and a sentence that describes it."""
     # The reader of files advises an option that a stream does not have.
     return f"{problem.reason}: {problem.message.partition('; give its file as')[0]}"
 

@@ -1,4 +1,4 @@
-"""Where scores go: into a topic, alone or in one transaction with the positions of the group."""
+"""Write scores to a topic, alone or in one transaction with the positions of the group."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _FIRST, _LAST, _REQUEST = 0.2, 5.0, 10.0
 
 
 class AbandonedError(Exception):
-    """The work of a sink that is given up: others have its partitions, or the stream ends."""
+    """Raised when a sink abandons its work, because other processes have its partitions or the stream ends."""
 
 
 class Sink(Protocol):
-    """Where scores go; one thread uses it."""
+    """The output of a stream: it stores scores, and is used by one thread."""
 
     def begin(self) -> None:
-        """Prepare for the first batch, before the positions to begin at are asked for."""
+        """Prepare for the first batch, before the first positions are requested."""
 
     def write(self, scored: ScoredMessages) -> Stored | None:
-        """Take the scores of a batch; return what is stored now."""
+        """Accept the scores of a batch, and return the positions that are stored by now."""
 
     def tick(self) -> Stored | None:
-        """Store what has waited long enough, and return it; called about once a second."""
+        """Store the scores that have waited long enough, and return their positions; called about once a second."""
 
     def finish(self) -> Stored | None:
-        """Store everything that has been written, and return what was not stored before."""
+        """Store all accepted scores, and return the positions that were not stored before."""
 
     def drop(self) -> None:
-        """Forget what has not been stored."""
+        """Discard the scores that have not been stored."""
 
     def close(self) -> None:
         """Release the client."""
@@ -84,7 +84,7 @@ class TopicSink:
         )
 
     def begin(self) -> None:
-        """Look for the topics that are written to, and register the schema of the scores."""
+        """Check that the output topics exist, and register the schema of the scores."""
         self._producer.find_topics()
         pause = _FIRST
         while True:
@@ -113,15 +113,15 @@ class TopicSink:
         return None
 
     def drop(self) -> None:
-        """Forget what the brokers have not taken."""
+        """Discard the scores that the brokers have not received."""
         self._producer.purge()
 
     def close(self) -> None:
-        """Release the client; what it holds is not sent."""
+        """Release the client; scores that are still in it are not sent."""
         self._producer.close()
 
     def _produce(self, scored: ScoredMessages) -> None:
-        """Hand a batch to the brokers, and wait until they have it."""
+        """Send a batch to the brokers, and wait until they have it."""
         self._producer.send_scores(scored, self._encoder)
         self._producer.send_dead_letters(scored)
         self._events.passed("produced")
@@ -137,7 +137,7 @@ class TransactionSink(TopicSink):
     """
 
     def begin(self) -> None:
-        """Take over the name of this member, before its positions are asked for; abort what another left open."""
+        """Take over the name of this member before positions are requested; abort a transaction left open."""
         super().begin()
         self._call(lambda: self._producer.client.init_transactions(_REQUEST), "starting transactions")
 

@@ -1,4 +1,4 @@
-"""Where messages come from: the partitions of topics that a consumer group assigns to this process."""
+"""Read messages from the partitions of topics that a consumer group assigns to this process."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ class Source:
             self._notice("a commit was refused: the group has given the partitions to others, who repeat a batch")
 
     def close(self) -> None:
-        """Leave; what is in work is finished first."""
+        """Leave the group, after the messages in progress are finished."""
         self.consumer.close()
 
     def check(self) -> None:
@@ -340,7 +340,7 @@ class Source:
         return found
 
     def _ask(self, call: Callable[[], _Answer]) -> _Answer:
-        """Ask the broker until it answers."""
+        """Repeat a request until the broker answers."""
         from confluent_kafka import KafkaException
 
         try:

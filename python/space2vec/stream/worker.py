@@ -45,7 +45,7 @@ class SinkThread:
             return begun
 
     def submit(self, scored: ScoredMessages, seconds: float) -> bool:
-        """Hand over a batch; return false if the sink has not been free within some seconds."""
+        """Pass a batch to the thread; return false if the sink has not become free within some seconds."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._waiting is None or self._error is not None, seconds):
                 return False
@@ -70,7 +70,7 @@ class SinkThread:
             return done
 
     def drop(self) -> None:
-        """Give up what is in work, and wait until the thread has."""
+        """Abandon the batches in progress, and wait until the thread has done so."""
         with self._changed:
             self._waiting = None
             self._abandon = True
@@ -83,7 +83,7 @@ class SinkThread:
             self._raise_error()
 
     def close(self) -> None:
-        """End the thread, and release the sink; what is in work is given up."""
+        """End the thread and release the sink; batches in progress are abandoned."""
         with self._changed:
             self._end = self._abandon = True
             self._changed.notify_all()
@@ -117,7 +117,7 @@ class SinkThread:
                 self._changed.notify_all()
 
     def _step(self) -> bool:
-        """Do the next thing; return false at the end."""
+        """Do the next step of the work; return false at the end."""
         with self._changed:
             self._changed.wait_for(self._has_work, _TICK)
             if self._end:
