@@ -1,12 +1,12 @@
 # make demo     simulate 2,000 alerts, score them, draw a mosaic, write a report for a browser
 # make test     every test that needs no GPU
 # make lint     formats, lints, types
-# make lock     pin what development and CI install, with hashes, anew (needs uv)
+# make lock     pin the packages of development and CI anew, with hashes (needs uv)
 # make models   rebuild the packaged models from the data in $SPACE2VEC_DATA (default ../shared/data)
-# make docs     build the site of docs/ into build/site, without a warning
+# make docs     build the site of docs/ into build/site; a warning is an error
 # make pages    rewrite docs/features.md, accuracy.md, cpu-vs-gpu.md, network-worth.md and pictures; a real night needs the data in $SPACE2VEC_DATA
-# make device-package   what cuda/device_check.sh runs on a machine with a GPU, built here (needs nvcc and Python 3.12)
-# make clean    remove all that these made
+# make device-package   build here what cuda/device_check.sh runs on a machine with a GPU (needs nvcc and Python 3.12)
+# make clean    remove everything that these have made
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:

@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
-# Does a GPU give the bits of the CPU, and how fast? On a machine with one, from a copy of the repository:
+# Check that a GPU gives the bits of the CPU, and measure how fast it is. Run it on a machine with a GPU, in a copy of
+# the repository:
 #
 #     cuda/device_check.sh [--rows N] [--seconds S] [--tree TREE] [FOLDER]
 #
-# In this order, and all within S seconds (480): the facts of the machine and how the kernels are spread over the device;
+# The steps, all within S seconds (480): the facts of the machine, and how the kernels are spread over the device;
 # the parity suite twice; the rates of every stage with its data in place; a profile with the reasons of stalls; the
 # tests that need a device; memcheck and racecheck; offsets beyond 2^31 pixels; arrays that their library still computes.
-# A step has a limit of its own, and what it has written by then is kept. What the machine lacks is said to be not run.
-# FOLDER (default: build/device/results) has then the logs and parity_<device>.json, with the bits, the times a row,
-# the spread, what ptxas says of each kernel and what became of each step. FOLDER.tar.gz is the same in one file, which
-# is the one to send: it is written anew while the check goes on, and whole at any moment.
+# Each step has a time limit, and the results that it has written until then are kept. Steps that need a missing tool are
+# reported as not run. FOLDER (default: build/device/results) gets the logs and parity_<device>.json, with the bits, the
+# times a row, the spread, the report of ptxas on each kernel and the result of each step. FOLDER.tar.gz has all of it in
+# one file, the one to send. It is rewritten during the check, and complete at any moment.
 #
-# TREE, or $SPACE2VEC_DEVICE_TREE, is what `make device-package` or this script has built elsewhere: it is used where it
-# loads, and else everything is built for the GPU that is here, or for $CUDA_ARCHITECTURES.
+# TREE, or $SPACE2VEC_DEVICE_TREE, is a build that `make device-package` or this script made elsewhere. It is used if it
+# can be loaded; otherwise everything is built, for the GPU of this machine or for $CUDA_ARCHITECTURES.
 #
-# No setting of the device is touched: not its clocks, not its modes. Needs no network: python3 (3.11 or later) with
-# NumPy and, to build, pybind11, CMake and the CUDA toolkit; Ninja, pytest, CuPy, Torch, JAX, Numba, compute-sanitizer
-# and ncu where they are there. Exit status: 0 where every bit is equal and nothing fails, 77 where there is no device,
-# else not 0.
+# The script changes no setting of the device, neither clocks nor modes, and needs no network. It needs python3 (3.11 or
+# later) with NumPy and, to build, pybind11, CMake and the CUDA toolkit; it uses Ninja, pytest, CuPy, PyTorch, JAX, Numba,
+# compute-sanitizer and ncu if they are installed. Exit status: 0 if every bit is equal and nothing fails, 77 if there is
+# no device, another one otherwise.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
