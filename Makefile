@@ -24,7 +24,7 @@ CPP_TESTS := $(wildcard tests/cpp/*) $(shell find tests/fuzz -type f)
 .PHONY: help demo test pytest ctest lint lock models docs pages device-package clean
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n 's/^# make /make /p' Makefile
 
 $(VENV)/made:
 	@.ci/requirements
