@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar, cast
 
@@ -26,6 +24,7 @@ from space2vec.errors import ModelError
 from space2vec.errors.text import NAME, one_line
 from space2vec.model_files.header import Header
 from space2vec.model_files.needs import Needs, check_version
+from space2vec.models.digest import digest_of
 from space2vec.registry import library_version
 
 if TYPE_CHECKING:
@@ -44,19 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["Model"]
 
 _Engine = TypeVar("_Engine")
-
-#: The entries of a header on which no score depends. A model that differs in any other entry has another digest.
-_WITHOUT_EFFECT = ("name", "training", "metrics", "library", "imputation")
-
-
-def _entries_with_effect(header: Header) -> dict[str, Json]:
-    """Return the entries of a header on which scores depend, as JSON values."""
-    entries = {entry.name: getattr(header, entry.name) for entry in fields(header) if entry.name not in _WITHOUT_EFFECT}
-    if header.calibration is not None:
-        entries["calibration"] = header.calibration.x, header.calibration.y
-    return {
-        name: _entries_with_effect(value) if isinstance(value, Header) else value for name, value in entries.items()
-    }
 
 
 class Model:
@@ -152,15 +138,7 @@ class Model:
     @cached_property
     def digest(self) -> str:
         """The SHA-256 of everything that scores depend on: all tensors, and the header without descriptive entries."""
-        tensors = {name: tensor.astype(tensor.dtype.newbyteorder("<")) for name, tensor in self._tensors().items()}
-        # The shapes come first, so that no two models give the same bytes.
-        shapes = [(name, tensors[name].dtype.str, tensors[name].shape) for name in sorted(tensors)]
-        digest = hashlib.sha256(
-            json.dumps([_entries_with_effect(self.header), shapes], sort_keys=True).encode() + b"\0"
-        )
-        for name in sorted(tensors):
-            digest.update(tensors[name].tobytes())
-        return digest.hexdigest()
+        return digest_of(self.header, self._tensors())
 
     @cached_property
     def id(self) -> str:
