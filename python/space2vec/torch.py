@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from space2vec import backends, registry
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.data.stamps import Stamps
-from space2vec.model_files.header import OWN, Header
+from space2vec.model_files.header import CUSTOM, Header
 from space2vec.model_files.needs import Needs, smallest_feature_set
 from space2vec.plans.recipe import Recipe
 from space2vec.registry import RecipeName
@@ -208,6 +208,6 @@ def _needs_of(recipe: Recipe | RecipeName | None, features: registry.FeatureSet 
             smallest_feature_set(names) if names else "custom",
             registry.FEATURES_VERSION,
             recipe=planes,
-            architecture={"name": OWN, "settings": {}},
+            architecture={"name": CUSTOM, "settings": {}},
         )
     )

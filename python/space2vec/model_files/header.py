@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BEYOND_MEMORY",
+    "CUSTOM",
     "FIRST",
     "FORMAT",
     "MOST_COLUMNS",
-    "OWN",
     "RUN_MODEL_FILE",
     "Header",
     "ModelFile",
@@ -49,7 +49,7 @@ RUN_MODEL_FILE = "model.safetensors"
 
 #: The architecture of a network whose module is not one of ours, and the prefix of the names of the tensors of a
 #: cascade's first network.
-OWN, FIRST = "own", "first."
+CUSTOM, FIRST = "own", "first."
 
 #: The key of the header in the metadata of the file.
 _KEY = "space2vec"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from space2vec import model_files
 from space2vec.architectures import class_name, set_weights
 from space2vec.errors import ModelError
-from space2vec.model_files.header import OWN, Header
+from space2vec.model_files.header import CUSTOM, Header
 from space2vec.model_files.needs import check_version
 from space2vec.models.forest import Forest
 from space2vec.models.model import Model
@@ -108,7 +108,7 @@ def _load_module(
     ModelError
         If the file is that of one of our networks, or its weights are not those of the module.
     """
-    if header.kind != Network.kind or (header.architecture or {}).get("name") != OWN:
+    if header.kind != Network.kind or (header.architecture or {}).get("name") != CUSTOM:
         raise ModelError(f"cannot load the model {path}: it takes no module, since its file says how it is built")
     filled = copy.deepcopy(module)
     try:

@@ -74,7 +74,7 @@ class Model:
     input_names: ClassVar[Mapping[str, str]] = {"planes": "planes", "features": "features"}
     #: The first network of a cascade; None for any other model.
     first: Network | None = None
-    _lent: nn.Module | None = None
+    _shared: nn.Module | None = None
 
     def __init__(self, header: Header) -> None:
         self._check(header)
@@ -153,7 +153,7 @@ class Model:
         OSError
             If it cannot be written.
         """
-        self.check_lent()
+        self.check_unchanged()
         header = replace(self.header, library=self.header.library or library_version())
         write_whole(path, model_files.encode(header, self._tensors()))
 
@@ -204,10 +204,10 @@ class Model:
         Raises
         ------
         ModelError
-            If the backend finds that the file is damaged, or :meth:`check_lent` raises one.
+            If the backend finds that the file is damaged, or :meth:`check_unchanged` raises one.
         """
-        if self._lent is not None:
-            self.check_lent()
+        if self._shared is not None:
+            self.check_unchanged()
         if backend not in self._engines:
             try:
                 self._engines[backend] = make(self.file)
@@ -215,7 +215,7 @@ class Model:
                 raise ModelError(str(error)) from error
         return cast("_Engine", self._engines[backend])
 
-    def check_lent(self) -> None:
+    def check_unchanged(self) -> None:
         """Raise a ModelError if a module that the model has handed out has been changed."""
 
     def predict_in_floats(self, inputs: Sequence[NDArray[np.float32]], threads: int) -> NDArray[np.float32]:

@@ -19,13 +19,13 @@ from space2vec.backends.interfaces import CascadeScores
 from space2vec.errors import ModelError
 from space2vec.errors.packages import need
 from space2vec.errors.text import NAME, one_line
-from space2vec.model_files.header import FIRST, OWN
+from space2vec.model_files.header import CUSTOM, FIRST
 from space2vec.model_files.integer_network import IntegerNetwork, header_with_integers, split_integers
 from space2vec.model_files.needs import Needs
 from space2vec.models import runtimes
 from space2vec.models.cascade_inputs import first_inputs
+from space2vec.models.custom_module import describe_module, to_integers
 from space2vec.models.model import Model
-from space2vec.models.own_module import describe_module, to_integers
 
 if TYPE_CHECKING:
     from typing import Self
@@ -84,7 +84,7 @@ class Network(Model):
 
     kind: ClassVar[Literal["network"]] = "network"
     first: Network | None = None
-    _lent: nn.Module | None = None
+    _shared: nn.Module | None = None
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Network(Model):
         first_header = None if first is None else first.header
         self._set(replace(header_with_integers(header, integers), first=first_header), integers, first)
         settings = (self.header.architecture or {})["settings"]
-        made_with = {"class": class_name(module)} if self.is_own else module.settings
+        made_with = {"class": class_name(module)} if self.is_custom else module.settings
         if json.dumps(made_with, sort_keys=True) != json.dumps(settings, sort_keys=True):
             raise ModelError(f"the module was made with {made_with}; the header says {settings}")
         self._module: nn.Module | None = self._check_module(copy.deepcopy(module).cpu())
@@ -162,7 +162,7 @@ class Network(Model):
         except ValueError as error:
             raise ModelError(str(error)) from error
         assert header.architecture is not None
-        if not self.is_own and header.architecture["name"] not in NETWORKS:
+        if not self.is_custom and header.architecture["name"] not in NETWORKS:
             raise ModelError(f"unknown architecture {header.architecture['name']!r}; known: {', '.join(NETWORKS)}")
         self.integers = integers
         self.first = first
@@ -170,7 +170,7 @@ class Network(Model):
 
     def _check_module(self, module: nn.Module) -> nn.Module:
         """Set a module to eval mode and return it; ModelError if its inputs are not those in the header."""
-        takes = tuple(getattr(type(module), "takes", self.takes if self.is_own else ()))
+        takes = tuple(getattr(type(module), "takes", self.takes if self.is_custom else ()))
         if takes != self.takes:
             raise ModelError(f"the module takes {takes}; the header says {self.takes}")
         try:
@@ -207,9 +207,9 @@ class Network(Model):
         return model
 
     @property
-    def is_own(self) -> bool:
+    def is_custom(self) -> bool:
         """Whether its module is one of your own, whose code is not in the model file."""
-        return (self.header.architecture or {}).get("name") == OWN
+        return (self.header.architecture or {}).get("name") == CUSTOM
 
     def _tensors(self) -> dict[str, AnyArray]:
         first_tensors = {} if self.first is None else self.first._tensors()
@@ -231,7 +231,7 @@ class Network(Model):
         OSError
             If it cannot be written.
         """
-        self.check_lent()
+        self.check_unchanged()
         if self.first is not None:
             raise ModelError(
                 f"the model {self.name!r} is a cascade of two networks, and an ONNX file holds one: in "
@@ -263,15 +263,15 @@ class Network(Model):
         ModelError
             If the weights do not fit the architecture.
         """
-        if self._lent is None:
-            self._lent = copy.deepcopy(self.frozen_module)
-        return self._lent
+        if self._shared is None:
+            self._shared = copy.deepcopy(self.frozen_module)
+        return self._shared
 
     @property
     def frozen_module(self) -> nn.Module:
         """The module that runtimes run; it must not be changed."""
         if self._module is None:
-            if self.is_own:
+            if self.is_custom:
                 kind = (self.header.architecture or {})["settings"].get("class")
                 raise ModelError(
                     f"its module is not one of space2vec's but of a class {kind}, whose code is not in the file: load "
@@ -284,12 +284,12 @@ class Network(Model):
             self._module = self._check_module(module)
         return self._module
 
-    def check_lent(self) -> None:
+    def check_unchanged(self) -> None:
         """Raise a ModelError if :attr:`module` has been trained, so that its weights are no longer the network's."""
         for network in (self, self.first):
-            if network is None or network._lent is None:
+            if network is None or network._shared is None:
                 continue
-            state = {name: tensor.numpy(force=True) for name, tensor in network._lent.state_dict().items()}
+            state = {name: tensor.numpy(force=True) for name, tensor in network._shared.state_dict().items()}
             same = state.keys() == network._weights.keys()
             if not same or not all(np.array_equal(state[name], network._weights[name]) for name in state):
                 raise ModelError(
@@ -330,8 +330,8 @@ class Network(Model):
         return network
 
     def __getstate__(self) -> dict[str, object]:
-        self.check_lent()
-        return {**{name: value for name, value in super().__getstate__().items() if name != "second"}, "_lent": None}
+        self.check_unchanged()
+        return {name: value for name, value in super().__getstate__().items() if name != "second"} | {"_shared": None}
 
     def cascade_scores(
         self, score: NDArray[np.float32], score_rows: Callable[[NDArray[np.intp]], NDArray[np.float32]]

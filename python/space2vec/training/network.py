@@ -17,8 +17,8 @@ from space2vec.architectures import NETWORKS, build
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.model_files.header import Header
 from space2vec.model_files.needs import Needs, smallest_feature_set
+from space2vec.models.custom_module import describe_module
 from space2vec.models.network import Network
-from space2vec.models.own_module import describe_module
 from space2vec.models.quantise import CALIBRATION_ROWS, can_quantise, quantise
 from space2vec.plans.recipe import Recipe
 from space2vec.training.augment import Augmentation, augment

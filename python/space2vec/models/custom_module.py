@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from space2vec.architectures import class_name, registered_name
-from space2vec.model_files.header import OWN
+from space2vec.model_files.header import CUSTOM
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,7 +53,7 @@ def describe_module(
     known = registered_name(module)
     settings = {"class": class_name(module)} if known is None else module.settings
     architecture: dict[str, Json] = {
-        "name": known or OWN,
+        "name": known or CUSTOM,
         "settings": settings,
         "temperature": float(temperature),
         "optional": list(like.optional),

@@ -11,8 +11,8 @@ import pytest
 
 import space2vec as s2v
 from space2vec.errors import ModelError
+from space2vec.models.custom_module import next_version
 from space2vec.models.load import load
-from space2vec.models.own_module import next_version
 
 torch = pytest.importorskip("torch")
 
