@@ -40,6 +40,7 @@ _COMMANDS = {
     "calibrate": "make a model whose scores are probabilities",
     "reproduce": "compare forest and networks on public data",
     "simulate": "simulate alerts and data sets",
+    "info": "show the card of a model",
     "export": "write a model as an ONNX file",
     "bench": "measure the stages on this machine, CPU against GPU",
     "doctor": "show what this installation can do",

@@ -1,0 +1,61 @@
+"""``space2vec info``: show the card of a model."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+from space2vec.cli.printing import print_lines
+
+if TYPE_CHECKING:
+    from space2vec.models.card import Speed
+    from space2vec.models.model import Model
+
+__all__ = ["measure_speed", "register"]
+
+#: Candidates that are scored to measure the speed, and the rounds, of which the fastest counts.
+_CANDIDATES, _ROUNDS = 512, 5
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.description = (
+        "Show the card of a model, as Markdown: what it takes, what it was trained on, for which surveys, on which "
+        "figures, its limits, its size and its speed on this machine."
+    )
+    parser.add_argument("model", metavar="MODEL", help="a packaged model, a model file or a run folder")
+    parser.add_argument("--no-speed", action="store_true", help="do not measure the speed")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from space2vec.models.card import NOTES, model_card
+    from space2vec.models.load import load, packaged
+
+    model = load(arguments.model)
+    path = packaged().get(arguments.model)
+    notes = None if path is None else NOTES.get(path.stem)
+    speed = None if arguments.no_speed else measure_speed(model)
+    print_lines(model_card(model, notes=notes, speed=speed).rstrip("\n"))
+    return 0
+
+
+def measure_speed(model: Model) -> Speed | None:
+    """Measure the processor time of scoring simulated candidates on one thread; None if a model cannot score them."""
+    from space2vec.bench.machine import processor
+    from space2vec.errors import ModelError
+    from space2vec.models.card import Speed
+    from space2vec.simulation import simulate
+
+    stamps = simulate(_CANDIDATES, seed=0).stamps
+    taken = []
+    try:
+        for _ in range(_ROUNDS):
+            begin = time.process_time()
+            model.score(stamps, threads=1, device="cpu")
+            taken.append(time.process_time() - begin)
+    except ModelError:  # it takes a table
+        return None
+    return Speed(round(min(taken) / _CANDIDATES * 1e6, 1), processor())
