@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from space2vec.model_files.needs import Needs
+from space2vec.models.custom_module import next_version
 from space2vec.models.load import Model, load, packaged
 from space2vec.models.network import Network
-from space2vec.models.own_module import next_version
 from space2vec.studies.packaged.cascade import build_stampnet_fast
 from space2vec.studies.packaged.forests import build_autoscan, build_forest
 from space2vec.studies.packaged.networks import build_stampnet, build_tablenet
