@@ -59,14 +59,14 @@ def forest(trees: int, names: tuple[str, ...], fill: bool, calibration: Calibrat
         np.where(split, node % 2, 0).astype(np.uint8),
         np.where(split, node * 0.5 - 3, (node % 9) / 8).astype(np.float32),
     )
-    made = Forest(
+    forest = Forest(
         parts,
         Header("forest", "seed", names, library="0", calibration=calibration),
         np.linspace(-1, 1, len(names), dtype=np.float32) if fill else None,
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "seed.safetensors"
-        made.save(path)
+        forest.save(path)
         return path.read_bytes()
 
 

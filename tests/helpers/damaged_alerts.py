@@ -17,7 +17,7 @@ __all__ = ["OFF_CENTRE", "damaged_alerts", "same_scores", "scores_by_command_lin
 
 def damaged_alerts(rows=40):
     """Return a table of alerts in Fink's manner; some have no cutouts, damaged ones, or such as ask for too much."""
-    made = [packet(row, candidate={"magpsf": 17 + row / 20}) for row in range(rows)]
+    packets = [packet(row, candidate={"magpsf": 17 + row / 20}) for row in range(rows)]
     bomb = bytearray(gzip.compress(bytes(17 << 20), mtime=0))
     bomb[-4:] = (100).to_bytes(4, "little")
     damage = {
@@ -32,10 +32,10 @@ def damaged_alerts(rows=40):
         39: {"cutoutScience": gzip.compress(fits_bytes(np.full((63, 63), np.nan)))},
     }
     for row, cutouts in damage.items():
-        made[row] = packet(row, **cutouts)
+        packets[row] = packet(row, **cutouts)
     # Cut at the edge of the detector: the candidate is not in the middle, and its position tells where.
-    made[OFF_CENTRE] = packet(OFF_CENTRE, planes(OFF_CENTRE, (63, 50)), candidate={"xpos": 19.0})
-    return pa.Table.from_pylist(made)
+    packets[OFF_CENTRE] = packet(OFF_CENTRE, planes(OFF_CENTRE, (63, 50)), candidate={"xpos": 19.0})
+    return pa.Table.from_pylist(packets)
 
 
 def scores_by_command_line(table, folder, model="default"):

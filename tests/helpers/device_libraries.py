@@ -83,13 +83,13 @@ def fake_cupy(monkeypatch: pytest.MonkeyPatch, module: HostDevice) -> types.Modu
 
         @property
         def __cuda_array_interface__(self) -> dict[str, Any]:
-            told = self.held.__array_interface__
+            interface = self.held.__array_interface__
             # Memory of the library's own is memory of the device too.
             low, high = np.lib.array_utils.byte_bounds(self.held)
             size = max(high - low, 1)
             module.arrays[low] = np.frombuffer((ctypes.c_char * size).from_address(low), np.uint8)
             module.places[low] = 0
-            return {**{k: told[k] for k in ("shape", "strides", "typestr", "data")}, "version": 3}
+            return {**{k: interface[k] for k in ("shape", "strides", "typestr", "data")}, "version": 3}
 
         @property
         def device(self) -> Any:
@@ -136,7 +136,7 @@ def fake_cupy(monkeypatch: pytest.MonkeyPatch, module: HostDevice) -> types.Modu
     cupy.float32, cupy.isnan = np.float32, lambda values: NdArray(np.isnan(values.held))
     cupy.stack = lambda parts: NdArray(np.stack([part.held for part in parts]))
     cupy.concatenate = lambda parts, axis: NdArray(np.concatenate([part.held for part in parts], axis=axis))
-    cupy.where = lambda *given: NdArray(np.where(*map(bare, given)))
+    cupy.where = lambda *arguments: NdArray(np.where(*map(bare, arguments)))
     cupy.ascontiguousarray = lambda values, dtype: NdArray(np.ascontiguousarray(values.held, dtype))
     current = types.SimpleNamespace(ptr=0)
     cupy.cuda = types.SimpleNamespace(Device=Device, get_current_stream=lambda: current)

@@ -401,11 +401,11 @@ class HostDevice(types.ModuleType):
             count = 1 + sum((size - 1) * step for size, step in zip(shape, steps_between, strict=True))
             flat = self.at(planes.pixels, (count,), np.float32)
             strides = tuple(4 * step for step in steps_between)
-            given = np.ascontiguousarray(np.lib.stride_tricks.as_strided(flat, shape, strides))
-            hidden = self.at(planes.mask, given.shape, np.uint8) if planes.mask else None
+            pixels = np.ascontiguousarray(np.lib.stride_tricks.as_strided(flat, shape, strides))
+            hidden = self.at(planes.mask, pixels.shape, np.uint8) if planes.mask else None
             n = planes.n
-            made = self.at(out, given.shape, np.float32), self.at(flags, (n,), np.uint32)
-            _core.normalise(given, hidden, steps, fill, *made, 1)
+            results = self.at(out, pixels.shape, np.float32), self.at(flags, (n,), np.uint32)
+            _core.normalise(pixels, hidden, steps, fill, *results, 1)
 
         self._put(stream, work)
 
@@ -454,8 +454,8 @@ class HostDevice(types.ModuleType):
                     self._use(scratch, rows)
                     n = stamps.n
                     out = module.at(flags, (n,), np.uint32), module.at(scored, (n,), np.bool_)
-                    given = self._rows(planes, columns, n)
-                    self._model.inputs(*self._known(stamps, raised, catalogue), *given, *out, 1)
+                    inputs = self._rows(planes, columns, n)
+                    self._model.inputs(*self._known(stamps, raised, catalogue), *inputs, *out, 1)
 
                 module._put(stream, work)
 
@@ -493,8 +493,8 @@ class HostDevice(types.ModuleType):
                 assert self._model.runs
 
                 def work() -> None:
-                    given = self._rows(planes, columns, n)
-                    self._model.predict(*given, module.at(score, (n,), np.float32), 1)
+                    inputs = self._rows(planes, columns, n)
+                    self._model.predict(*inputs, module.at(score, (n,), np.float32), 1)
 
                 module._put(stream, work)
 

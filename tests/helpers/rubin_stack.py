@@ -74,11 +74,11 @@ class Schema:
     fields: dict[str, Field] = field(default_factory=dict)
 
     def addField(self, new: Field | str, type: Any = None, doc: str = "") -> None:  # noqa: N802
-        made = new if isinstance(new, Field) else Field(new, type)
-        assert made.name not in self.fields
+        field = new if isinstance(new, Field) else Field(new, type)
+        assert field.name not in self.fields
         assert isinstance(new, Field) or doc
-        _TYPES[made.type]
-        self.fields[made.name] = made
+        _TYPES[field.type]
+        self.fields[field.name] = field
 
     def __getitem__(self, name: str) -> Field:
         return self.fields[name]
@@ -100,10 +100,10 @@ class BaseCatalog:
 
     def copy(self, deep: bool = False) -> BaseCatalog:
         assert deep
-        made = BaseCatalog(self.schema)
-        made.resize(self._length)
-        made._columns = {name: column.copy() for name, column in self._columns.items()}
-        return made
+        copied = BaseCatalog(self.schema)
+        copied.resize(self._length)
+        copied._columns = {name: column.copy() for name, column in self._columns.items()}
+        return copied
 
     def __len__(self) -> int:
         return self._length
@@ -167,18 +167,18 @@ class PipelineTask:
 def modules() -> dict[str, ModuleType]:
     """Return modules of the stack by name, as ``sys.modules`` has them."""
     names = ("lsst", "lsst.afw", "lsst.afw.table", "lsst.pex", "lsst.pex.config", "lsst.pipe", "lsst.pipe.base")
-    made: dict[str, Any] = {name: ModuleType(name) for name in names}
+    modules: dict[str, Any] = {name: ModuleType(name) for name in names}
     for name in names[1:]:
         parent, _, child = name.rpartition(".")
-        setattr(made[parent], child, made[name])
-    made["lsst.afw.table"].__dict__.update(Schema=Schema, BaseCatalog=BaseCatalog)
-    made["lsst.pex.config"].Field = ConfigField
+        setattr(modules[parent], child, modules[name])
+    modules["lsst.afw.table"].__dict__.update(Schema=Schema, BaseCatalog=BaseCatalog)
+    modules["lsst.pex.config"].Field = ConfigField
     kinds = SimpleNamespace(Input=SimpleNamespace, Output=SimpleNamespace)
-    made["lsst.pipe.base"].__dict__.update(
+    modules["lsst.pipe.base"].__dict__.update(
         connectionTypes=kinds,
         PipelineTask=PipelineTask,
         PipelineTaskConfig=PipelineTaskConfig,
         PipelineTaskConnections=PipelineTaskConnections,
         Struct=SimpleNamespace,
     )
-    return made
+    return modules

@@ -104,8 +104,10 @@ def network(
     if optional:
         how["optional"] = list(optional)
     plain = None if recipe is None else recipe.to_plain()
-    made = _header("network", "tiny network", columns, recipe=plain, architecture=how, integer={"version": 1}, **header)
-    return model_files.encode(made, tensors)
+    network_header = _header(
+        "network", "tiny network", columns, recipe=plain, architecture=how, integer={"version": 1}, **header
+    )
+    return model_files.encode(network_header, tensors)
 
 
 def models() -> dict[str, bytes]:

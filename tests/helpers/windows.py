@@ -6,7 +6,7 @@ import pytest
 import space2vec as s2v
 from oracle.shapes import box, in_noise
 
-__all__ = ["galsim_moments", "made", "measured", "source"]
+__all__ = ["galsim_moments", "measure", "simulate_window", "source"]
 
 
 def source(place, sigma, ellipticity, angle, moffat=False):
@@ -20,7 +20,7 @@ def source(place, sigma, ellipticity, angle, moffat=False):
     return (1 + r2 / 5) ** -2.5 if moffat else np.exp(-r2 / 2)
 
 
-def made(rng, snr, noise=1.0):
+def simulate_window(rng, snr, noise=1.0):
     """Return a window with a source of any shape near the middle."""
     shape = source(
         25 + rng.uniform(-0.8, 0.8, 2),
@@ -32,7 +32,7 @@ def made(rng, snr, noise=1.0):
     return (snr * noise * shape + rng.normal(0, noise, shape.shape)).astype(np.float32)
 
 
-def measured(differences, sciences=None, **options):
+def measure(differences, sciences=None, **options):
     """Return the values by name, and the flags, of windows of the difference alone or with a science plane."""
     sciences = [None] * len(differences) if sciences is None else sciences
     planes = [(s, None if s is None else np.zeros_like(s), d) for s, d in zip(sciences, differences, strict=True)]

@@ -59,21 +59,21 @@ def complaints(
     for path in ends:
         good_alerts(path, good)
     (folder / "night").mkdir()
-    made = {name: make(folder / "night") for name, make in makers.items()}
-    night = [path for paths in made.values() for path in paths]
+    inputs = {name: make(folder / "night") for name, make in makers.items()}
+    night = [path for paths in inputs.values() for path in paths]
     model = str(Path(space2vec.__file__).with_name("packaged") / "stampnet.safetensors")
     wrong = []
     for way in (["scores", model], ["memory", model], ["pixels"]):
         files = [path for path in night if way[0] != "memory" or path.is_file()]
         alone, beside = (_run(program, way, paths, folder, free) for paths in (ends, [ends[0], *files, ends[1]]))
-        wrong += [f"{way[0]}: {what}" for what in _broken(alone, beside, files, made)]
+        wrong += [f"{way[0]}: {what}" for what in _broken(alone, beside, files, inputs)]
         if not free:
             wrong += [f"{way[0]}: {what}" for what in _dear(alone, beside, files)]
     images = [path for path in night if ".fits" in path.name]
-    taken = _run(program, ["images"], images, folder, free)
-    lines = taken.out.splitlines()
-    if taken.status != 0 or len(lines) != len(images) or any(len(line.split()) != 5 for line in lines):
-        wrong.append(f"images: ends with {taken.status} after {len(lines)} of {len(images)} files")
+    finished = _run(program, ["images"], images, folder, free)
+    lines = finished.out.splitlines()
+    if finished.status != 0 or len(lines) != len(images) or any(len(line.split()) != 5 for line in lines):
+        wrong.append(f"images: ends with {finished.status} after {len(lines)} of {len(images)} files")
     return wrong
 
 
@@ -82,7 +82,7 @@ def _run(program: Sequence[str | Path], way: Sequence[str], paths: Sequence[Path
     return spent([*program, *way, *paths], folder, os.environ, patience, space)
 
 
-def _broken(alone: Spent, beside: Spent, files: Sequence[Path], made: Mapping[str, Sequence[Path]]) -> list[str]:
+def _broken(alone: Spent, beside: Spent, files: Sequence[Path], inputs: Mapping[str, Sequence[Path]]) -> list[str]:
     """Return what is wrong with rows and problems."""
     if alone.status != 0 or beside.status != 0:
         last = (beside.out.splitlines() or [""])[-1]
@@ -97,7 +97,7 @@ def _broken(alone: Spent, beside: Spent, files: Sequence[Path], made: Mapping[st
     if problems[0] or problems[len(files) + 1]:
         wrong.append("a problem of good rows")
     number = {path: 1 + k for k, path in enumerate(files)}
-    for name, paths in made.items():
+    for name, paths in inputs.items():
         read = [path for path in paths if path in number]
         if name not in HARMLESS and any(not problems[number[path]] for path in read):
             wrong.append(f"nothing is said of {name}")

@@ -88,5 +88,5 @@ def spent(
         seconds = time.perf_counter() - begin
     status, processor, kilobytes = (float(word) for word in used.read_text().split())
     used.unlink()
-    told = [path.read_text(errors="backslashreplace") for path in (out, err)]
-    return Spent(int(status), seconds, processor, kilobytes / 1024, *told)
+    texts = [path.read_text(errors="backslashreplace") for path in (out, err)]
+    return Spent(int(status), seconds, processor, kilobytes / 1024, *texts)

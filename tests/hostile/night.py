@@ -45,8 +45,8 @@ def complaints(makers: Mapping[str, Maker], folder: Path, good: int, *, tables: 
         (folder / name).mkdir()
         place = folder / name / ("a_good.csv" if tables else "good.avro")
         _good_table(place, good) if tables else good_alerts(place, good)
-    made = {name: make(folder / "night") for name, make in makers.items()}
-    sizes = [sum(path.lstat().st_size for path in paths) for paths in made.values()]
+    inputs = {name: make(folder / "night") for name, make in makers.items()}
+    sizes = [sum(path.lstat().st_size for path in paths) for paths in inputs.values()]
     alone, night = (_scored(folder, name, tables) for name in ("alone", "night"))
     wrong = []
     if alone.status != 0:
@@ -64,10 +64,10 @@ def complaints(makers: Mapping[str, Maker], folder: Path, good: int, *, tables: 
     if night.processor > budget:
         wrong.append(f"{night.processor:.1f} s of processor time; the budget is {budget:.1f} s")
     wrong += _rows_that_differ(*(parquet.read_table(folder / f"{name}.parquet") for name in ("alone", "night")))
-    told = parquet.read_table(folder / "night.errors.parquet")["file"].to_pylist()
-    for name, paths in made.items():
+    reported = parquet.read_table(folder / "night.errors.parquet")["file"].to_pylist()
+    for name, paths in inputs.items():
         names = tuple(printable(str(path)) for path in paths)
-        if name not in HARMLESS and not any((file or "").startswith(names) for file in told):
+        if name not in HARMLESS and not any((file or "").startswith(names) for file in reported):
             wrong.append(f"nothing is said of {name}")
     return wrong
 

@@ -83,9 +83,9 @@ def compare(here, there, isas, folder, rows, data):
         out = folder / "results"
         mine, expected, _ = dump(here, folder / name, out)
         for isa in (None, *isas):
-            used, given, seconds = dump(there, folder / name, out, isa)
+            used, found, seconds = dump(there, folder / name, out, isa)
             wanted = {key: bits for key, bits in expected.items() if not isa or key.startswith("model ")}
-            lines = differences(wanted, given)
+            lines = differences(wanted, found)
             words = sum(bits.size for bits in wanted.values())
             print(
                 f"{name}, {count} rows: {len(wanted)} results, {words} words of 32 bits, {len(lines)} results differ"

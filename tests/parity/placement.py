@@ -47,7 +47,7 @@ def check(n=100, alone=20):
     rows = every[np.random.default_rng(5).permutation(len(every))[:n]]
     expected = suite.compute(rows)
     half = slice(n // 3), slice(n // 3, n)
-    given = {
+    pairs = {
         "two threads": (expected, suite.compute(rows, threads=2)),
         "more threads than rows": (by_row(expected, slice(3)), suite.compute(rows[:3], threads=64)),
         "another place in memory": (expected, suite.compute(repacked(rows, 3), threads=2)),
@@ -58,7 +58,7 @@ def check(n=100, alone=20):
         ),
         "joined again": (expected, suite.compute(Stamps.concatenate([rows[part] for part in half]))),
     }
-    return [f"{how}: {line}" for how, (a, b) in given.items() for line in suite.differences(a, b)]
+    return [f"{how}: {line}" for how, (a, b) in pairs.items() for line in suite.differences(a, b)]
 
 
 if __name__ == "__main__":

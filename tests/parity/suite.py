@@ -36,7 +36,7 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers import tiny_models
-from oracle import stamps as made
+from oracle import stamps as synthetic
 from space2vec import Recipe, Stamps, features, model_files, normalise, prepare, simulate
 from space2vec.backends import kernels
 from space2vec.data import flags
@@ -73,7 +73,7 @@ def stamps():
 
     A reader has raised flags of some, and knows of most what the catalogue says.
     """
-    cases = [case for _, case in made.named_cases()] + made.batch(1700, seed=11)
+    cases = [case for _, case in synthetic.named_cases()] + synthetic.batch(1700, seed=11)
     whole = Stamps.concatenate(
         [
             Stamps([c.planes for c in cases], centre=[c.centre for c in cases], saturation=SATURATION),
@@ -213,8 +213,8 @@ def model_results(name, rows, threads):
     shape = Recipe.from_plain(header.recipe).shape if header.recipe else (0, 0, 0)
     planes, columns = np.empty((n, *shape), np.float32), np.empty((n, len(header.feature_names)), np.float32)
     again, good = np.empty(n, np.uint32), np.empty(n, np.bool_)
-    given = planes if planes.size else None, columns if columns.size else None
-    model.inputs(rows, known, *given, again, good, threads)
+    inputs = planes if planes.size else None, columns if columns.size else None
+    model.inputs(rows, known, *inputs, again, good, threads)
     if header.first is None:  # what a cascade takes is what its second network does
         assert (again == judged).all()
         assert (np.isnan(score) == ~good).all()
@@ -249,11 +249,11 @@ def compute(rows, threads=1):
     return results
 
 
-def differences(expected, given):
+def differences(expected, found):
     """Return a line for each result that differs, with the first rows that do."""
     lines = []
     for name in sorted(expected):
-        differs = np.flatnonzero((expected[name] != given[name]).reshape(len(expected[name]), -1).any(axis=1))
+        differs = np.flatnonzero((expected[name] != found[name]).reshape(len(expected[name]), -1).any(axis=1))
         if differs.size:
             lines.append(f"{name}: {differs.size} of {len(expected[name])} rows, first {differs[:5].tolist()}")
     return lines

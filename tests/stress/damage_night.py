@@ -70,24 +70,24 @@ def damaged(way: str, packet: dict[str, Any], rng: np.random.Generator) -> dict[
     """Return a copy of the packet with a cutout that the features need damaged; "cut" and "foreign schema" too."""
     name = CUTOUTS[1 + int(rng.integers(2))]
     data = packet[name]["stampData"]
-    made: bytes | None = None
+    damaged: bytes | None = None
     if way == "cut":
-        made = data[: int(rng.integers(30, len(data) - 9))]
+        damaged = data[: int(rng.integers(30, len(data) - 9))]
     elif way == "flipped bits":
-        made = _flipped(data, rng)
+        damaged = _flipped(data, rng)
     elif way == "wrong CRC":
-        made = data[:-8] + bytes([data[-8] ^ 0x10]) + data[-7:]
+        damaged = data[:-8] + bytes([data[-8] ^ 0x10]) + data[-7:]
     elif way == "empty cutout":
-        made = b""
+        damaged = b""
     elif way == "absurd NAXIS":
-        made = _absurd(data)
+        damaged = _absurd(data)
     elif way == "gzip bomb":
-        made = gzip.compress(bytes(64 << 20), 1)
+        damaged = gzip.compress(bytes(64 << 20), 1)
     elif way == "NaN everywhere":
-        made = _empty_pixels(data)
+        damaged = _empty_pixels(data)
     elif way == "not FITS":
-        made = gzip.compress(b"Once upon a time there was a supernova. " * 300)
-    cutout = None if way == "missing plane" else packet[name] | {"stampData": made}
+        damaged = gzip.compress(b"Once upon a time there was a supernova. " * 300)
+    cutout = None if way == "missing plane" else packet[name] | {"stampData": damaged}
     return packet | {name: cutout}
 
 

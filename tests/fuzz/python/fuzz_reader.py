@@ -48,8 +48,8 @@ def change_model(data: bytes, most: int, seed: int) -> bytes:
 def main() -> None:
     """Fuzz until libFuzzer's options end it."""
     name = sys.argv.pop(1)
-    taken = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (taken + ROOM, resource.RLIM_INFINITY))
+    in_use = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (in_use + ROOM, resource.RLIM_INFINITY))
     changes = {"custom_mutator": change_model} if name == "model" else {}
     atheris.Setup(sys.argv, TARGETS[name], **changes)
     atheris.Fuzz()

@@ -61,9 +61,9 @@ def keras_arrays(seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     shapes = {"conv1": (3, 3, 3, 16), "conv2": (3, 3, 16, 16), "conv3": (3, 3, 16, 32), "conv4": (3, 3, 32, 32),
               "fc_1": (1152, 256), "fc_out": (256, 1)}  # fmt: skip
-    made = {f"{name}.kernel": rng.normal(0, 0.1, shape) for name, shape in shapes.items()}
-    made |= {f"{name}.bias": rng.normal(0, 0.1, shape[-1]) for name, shape in shapes.items()}
-    return {name: array.astype(np.float32) for name, array in made.items()}
+    arrays = {f"{name}.kernel": rng.normal(0, 0.1, shape) for name, shape in shapes.items()}
+    arrays |= {f"{name}.bias": rng.normal(0, 0.1, shape[-1]) for name, shape in shapes.items()}
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
 def by_hand(arrays: dict[str, np.ndarray], x: np.ndarray) -> float:

@@ -92,11 +92,11 @@ def test_gaps_and_what_is_far_out_get_scores_of_their_own() -> None:
 def test_made_rows_lie_between_a_row_and_its_neighbour() -> None:
     x, _ = rows(100)
     near = np.nan_to_num(x)
-    made = interpolated_rows(x, near, NAMES, 6, np.random.default_rng(0))
-    assert made.shape == (600, 5)
-    assert (np.nanmin(x, axis=0) <= np.nanmin(made, axis=0)).all()
-    assert (np.nanmax(made, axis=0) <= np.nanmax(x, axis=0)).all()
-    away = np.linalg.norm(np.nan_to_num(made) - np.repeat(near, 6, axis=0), axis=1)
+    interpolated = interpolated_rows(x, near, NAMES, 6, np.random.default_rng(0))
+    assert interpolated.shape == (600, 5)
+    assert (np.nanmin(x, axis=0) <= np.nanmin(interpolated, axis=0)).all()
+    assert (np.nanmax(interpolated, axis=0) <= np.nanmax(x, axis=0)).all()
+    away = np.linalg.norm(np.nan_to_num(interpolated) - np.repeat(near, 6, axis=0), axis=1)
     assert 0 < np.median(away) < np.median(np.linalg.norm(near[:50] - near[50:], axis=1))
 
 

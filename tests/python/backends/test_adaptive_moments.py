@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
-from helpers.windows import galsim_moments, made, measured, source
+from helpers.windows import galsim_moments, measure, simulate_window, source
 from oracle import adaptive_moments as oracle
 from oracle import stamps
 from oracle.noise import window
@@ -16,7 +16,7 @@ NAMES = tuple(name for name, entry in FEATURES.items() if entry.group in ("momen
 
 
 def assert_as_galsim(images):
-    values, flags = measured(images)
+    values, flags = measure(images)
     assert not (flags & s2v.flags.bits("moments_failed")).any()
     for row, image in enumerate(images):
         other = galsim_moments(image)
@@ -39,24 +39,24 @@ def assert_as_galsim(images):
 @pytest.mark.parametrize("snr", [12, 30, 1000])
 def test_moments_are_those_of_galsim(snr):
     rng = np.random.default_rng(snr)
-    assert_as_galsim([made(rng, snr) for _ in range(150)])
+    assert_as_galsim([simulate_window(rng, snr) for _ in range(150)])
 
 
 def test_moments_of_clean_sources_are_those_of_galsim():
     rng = np.random.default_rng(1)
-    assert_as_galsim([made(rng, 1e5) for _ in range(100)])
+    assert_as_galsim([simulate_window(rng, 1e5) for _ in range(100)])
 
 
 def test_moments_without_masked_pixels_are_those_of_galsim():
     rng = np.random.default_rng(2)
-    images = [np.where(rng.random((51, 51)) < 0.05, np.float32(np.nan), made(rng, 50)) for _ in range(100)]
+    images = [np.where(rng.random((51, 51)) < 0.05, np.float32(np.nan), simulate_window(rng, 50)) for _ in range(100)]
     assert_as_galsim(images)
 
 
 def test_moments_are_those_of_the_oracle():
     rng = np.random.default_rng(3)
-    images = [made(rng, snr) for snr in (15, 100, 3000) for _ in range(15)]
-    values, _ = measured(images)
+    images = [simulate_window(rng, snr) for snr in (15, 100, 3000) for _ in range(15)]
+    values, _ = measure(images)
     for row, image in enumerate(images):
         x0, y0, m, kurtosis = oracle.moments(box(in_noise(image.astype(float))[0], (25, 25), 12))
         found = [values[name][row] for name in OF_DIFFERENCE]
@@ -114,7 +114,7 @@ def failing():
 
 @pytest.mark.parametrize("what", failing())
 def test_what_is_no_source_is_flagged(what):
-    values, flags = measured([failing()[what]])
+    values, flags = measure([failing()[what]])
     assert flags[0] & s2v.flags.bits("moments_failed")
     for name in NAMES:
         assert np.isnan(values[name]).all(), name
@@ -124,7 +124,7 @@ def test_what_is_no_source_is_flagged(what):
 def test_angles_are_from_the_x_axis_towards_the_y_axis(angle):
     noise = np.random.default_rng(5).normal(0, 1e-3, (51, 51))
     image = (100 * source((25.2, 24.9), 2.0, 0.4, angle) + noise).astype(np.float32)
-    values, _ = measured([image, image.T.copy()])
+    values, _ = measure([image, image.T.copy()])
     apart = (values["difference_angle"][0] - angle + 90) % 180 - 90
     assert abs(apart) < 0.05
     mirrored = (90 - angle - values["difference_angle"][1] + 90) % 180 - 90
@@ -138,7 +138,7 @@ def test_positions():
     noise = np.random.default_rng(6).normal(0, 0.01, (2, 51, 51))
     difference = 100 * source((26.0, 27.0), 1.6, 0.2, 10) + noise[0]
     science = 100 * source((25.0, 23.0), 1.8, 0.1, 60) + noise[1]
-    values, _ = measured([difference.astype(np.float32)], [science.astype(np.float32)])
+    values, _ = measure([difference.astype(np.float32)], [science.astype(np.float32)])
     np.testing.assert_allclose(values["centroid_offset"], np.hypot(1, 2), atol=2e-3)
     np.testing.assert_allclose(values["plane_offset"], np.hypot(1, 4), atol=2e-3)
     np.testing.assert_allclose(values["width_ratio"], 1.6 / 1.8, rtol=2e-3)
@@ -147,9 +147,9 @@ def test_positions():
 @pytest.mark.parametrize("scale", [1e-30, 1e34])
 def test_pixels_of_any_size(scale):
     rng = np.random.default_rng(7)
-    images = [made(rng, 40) for _ in range(20)]
-    one, _ = measured(images)
-    other, _ = measured([(image * np.float32(scale)) for image in images])
+    images = [simulate_window(rng, 40) for _ in range(20)]
+    one, _ = measure(images)
+    other, _ = measure([(image * np.float32(scale)) for image in images])
     for name in (*OF_DIFFERENCE, "centroid_offset"):
         np.testing.assert_allclose(one[name], other[name], rtol=1e-4, err_msg=name)
 
@@ -157,8 +157,8 @@ def test_pixels_of_any_size(scale):
 def test_a_science_plane_alone_has_moments_that_the_difference_lacks():
     rng = np.random.default_rng(8)
     noise = rng.normal(size=(51, 51)).astype(np.float32)
-    values, flags = measured([noise - np.float32(30)], [made(rng, 200)])
-    values_too, _ = measured([made(rng, 200)], [noise])
+    values, flags = measure([noise - np.float32(30)], [simulate_window(rng, 200)])
+    values_too, _ = measure([simulate_window(rng, 200)], [noise])
     assert np.isfinite(values["science_a"]).all()
     assert np.isfinite(values_too["difference_a"]).all()
     assert not flags[0] & s2v.flags.bits("no_psf")

@@ -31,15 +31,15 @@ def night() -> s2v.Stamps:
 @pytest.fixture
 def module(monkeypatch: pytest.MonkeyPatch) -> host_device.HostDevice:
     """Let PyTorch take the host for a device: its tensors over the device's memory are those of the host."""
-    made = host_device.make(monkeypatch)
-    made.taken = []
+    module = host_device.make(monkeypatch)
+    module.taken = []
 
     def as_tensor(address: int, shape: tuple[int, ...], dtype: Any, ordinal: int) -> Any:
-        made.taken.append(address)
-        return torch.from_numpy(made.at(address, shape, dtype))
+        module.taken.append(address)
+        return torch.from_numpy(module.at(address, shape, dtype))
 
     def on_stream(device: str, stream: int) -> Any:
-        made._run(stream)  # what was begun there is done before PyTorch's work, as on a device
+        module._run(stream)  # what was begun there is done before PyTorch's work, as on a device
         return contextlib.nullcontext()
 
     kind = float_network.FloatNetwork
@@ -53,7 +53,7 @@ def module(monkeypatch: pytest.MonkeyPatch) -> host_device.HostDevice:
     monkeypatch.setattr(float_network, "FloatNetwork", OnHost)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    return made
+    return module
 
 
 def close(scores: s2v.Scores, expected: s2v.Scores) -> bool:

@@ -203,21 +203,21 @@ def test_results_that_are_there_when_a_device_is_lost(
 
 
 def test_a_device_that_is_lost_at_the_beginning(module: host_device.HostDevice, night: s2v.Stamps) -> None:
-    create, made = module.stream_create, []
+    create, created = module.stream_create, []
 
     def twice(device: int) -> int:
-        if len(made) == 2:
+        if len(created) == 2:
             raise host_device.DeviceLost("cudaErrorDevicesUnavailable")
-        made.append(create(device))
-        return made[-1]
+        created.append(create(device))
+        return created[-1]
 
     module.stream_create = twice  # type: ignore[method-assign]
     with pytest.raises(DeviceLostError), Pipeline(feature_work(MEASURE), 0) as through:
         list(through.run(night[k : k + 5] for k in range(0, 20, 5)))
     assert len(module.queues) == 1, "the streams are given back"
-    made.clear()
+    created.clear()
     s2v.features(night, device="cuda")
-    assert len(made) == 1, "one batch needs no more"
+    assert len(created) == 1, "one batch needs no more"
 
 
 def test_another_error_is_not_taken_for_a_lost_device(module: host_device.HostDevice, night: s2v.Stamps) -> None:

@@ -63,7 +63,7 @@ def from_stamps(batch):
 
 
 @pytest.fixture(scope="module")
-def made():
+def synthetic():
     cases = [case for _, case in stamps.named_cases()] + stamps.batch(160, seed=21)
     return [truth_of(case) for case in cases + from_stamps(s2v.simulate(40, seed=22).stamps)]
 
@@ -174,8 +174,8 @@ def check(truths):
     return compared
 
 
-def test_made_stamps(made):
-    assert check(made) > 80
+def test_synthetic_stamps(synthetic):
+    assert check(synthetic) > 80
 
 
 def test_real_stamps(real):
@@ -183,10 +183,10 @@ def test_real_stamps(real):
     assert check(real) > 40
 
 
-def test_paper_convention(made):
-    code = s2v.features(as_stamps(made), set="autoscan-stamp", convention="code")
-    paper = s2v.features(as_stamps(made), set="autoscan-stamp", convention="paper")
-    for i, truth in enumerate(made):
+def test_paper_convention(synthetic):
+    code = s2v.features(as_stamps(synthetic), set="autoscan-stamp", convention="code")
+    paper = s2v.features(as_stamps(synthetic), set="autoscan-stamp", convention="paper")
+    for i, truth in enumerate(synthetic):
         science, template, difference = truth.case.planes
         low, names = {f"N{k}SIG{box}" for k in (2, 3) for box in BOXES}, code.names
         same = [column for column, name in enumerate(names) if name not in low | {"FLUX_RATIO"}]
@@ -216,10 +216,10 @@ def test_counts_at_a_threshold():
         assert table.values[0, columns].tolist() == counts
 
 
-def test_numba_agrees_too(made, monkeypatch):
+def test_numba_agrees_too(synthetic, monkeypatch):
     monkeypatch.setenv("SPACE2VEC_BACKEND", "numba")
     assert s2v.backends.kernels.active().isa() == "numba"
-    assert check(made[::8]) > 5
+    assert check(synthetic[::8]) > 5
 
 
 def test_a_case_by_hand():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import space2vec as s2v
 from helpers import tiny_models
 from oracle import row_rule as oracle
-from oracle import stamps as made
+from oracle import stamps as synthetic
 from space2vec import model_files, registry
 from space2vec.data import flags as flag_bits
 from space2vec.data.channels import CHANNELS
@@ -46,10 +46,10 @@ MADE_OF = {
 def odd_stamps() -> s2v.Stamps:
     """Return stamps of every kind: each pattern of absent planes, too small, beside, constant, NaN, saturated."""
     rng = np.random.default_rng(8)
-    cases = [case for _, case in made.named_cases()] + made.batch(70, seed=5)
+    cases = [case for _, case in synthetic.named_cases()] + synthetic.batch(70, seed=5)
     planes, centres = [list(case.planes) for case in cases], [case.centre for case in cases]
     for number in range(48):
-        case = made.realistic(number, seed=6)
+        case = synthetic.realistic(number, seed=6)
         own: list[Any] = [plane.copy() for plane in case.planes]
         if number // 8 == 3:
             own[int(rng.integers(3))][:] = rng.choice([0.0, np.nan, 7.0])

@@ -48,14 +48,14 @@ def bits(array: Any) -> bytes:
 def pixels() -> np.ndarray:
     """Return triplets (n, 3, 51, 51), some of them damaged."""
     rng = np.random.default_rng(4)
-    made = rng.normal(200, 8, (300, 3, 51, 51)).astype(np.float32)
-    made[:, 2] = made[:, 0] - made[:, 1]
-    made[:200, 2, 24:28, 24:28] += rng.uniform(20, 900, (200, 1, 1)).astype(np.float32)
-    made[7] = np.nan
-    made[8, 2] = 3.0
-    made[9, 1, :, :20] = 1e-30
-    made[10, 0, 3, 3] = np.inf
-    return made
+    triplets = rng.normal(200, 8, (300, 3, 51, 51)).astype(np.float32)
+    triplets[:, 2] = triplets[:, 0] - triplets[:, 1]
+    triplets[:200, 2, 24:28, 24:28] += rng.uniform(20, 900, (200, 1, 1)).astype(np.float32)
+    triplets[7] = np.nan
+    triplets[8, 2] = 3.0
+    triplets[9, 1, :, :20] = 1e-30
+    triplets[10, 0, 3, 3] = np.inf
+    return triplets
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +80,9 @@ def test_features_of_the_suite(convention: Any) -> None:
 def test_recipes_of_the_suite(name: str) -> None:
     stamps = suite.stamps()
     recipe = suite.composition() if name == "composition" else s2v.Recipe(name)
-    made, expected = s2v.prepare(stamps.to_device("cuda:0"), recipe), s2v.prepare(stamps, recipe)
-    assert bits(made.planes) == expected.planes.tobytes()
-    assert np.array_equal(made.flags, expected.flags)
+    result, expected = s2v.prepare(stamps.to_device("cuda:0"), recipe), s2v.prepare(stamps, recipe)
+    assert bits(result.planes) == expected.planes.tobytes()
+    assert np.array_equal(result.flags, expected.flags)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -91,18 +91,18 @@ def test_normalisers_of_the_suite(name: str, library: str) -> None:
     planes, mask = suite.squares(suite.stamps())
     hidden = np.broadcast_to(mask, planes.shape)
     expected = s2v.normalise(planes, suite.CHAINS[name], mask=mask)
-    made = s2v.normalise(put(library, planes), suite.CHAINS[name], mask=put(library, hidden))
-    assert of_library(library, made.planes)
-    assert bits(made.planes) == expected.planes.tobytes()
-    assert np.array_equal(made.flags, expected.flags)
+    result = s2v.normalise(put(library, planes), suite.CHAINS[name], mask=put(library, hidden))
+    assert of_library(library, result.planes)
+    assert bits(result.planes) == expected.planes.tobytes()
+    assert np.array_equal(result.flags, expected.flags)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_the_forest_of_the_suite(library: str, forest: Forest) -> None:
     x = suite.forest().x
-    made = forest.predict(put(library, x))
-    assert of_library(library, made)
-    assert bits(made) == forest.predict(x).tobytes()
+    result = forest.predict(put(library, x))
+    assert of_library(library, result)
+    assert bits(result) == forest.predict(x).tobytes()
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -235,8 +235,8 @@ def test_more_memory_than_there_is(pixels: np.ndarray) -> None:
 def test_memory_that_is_bounded(monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray) -> None:
     monkeypatch.setenv("SPACE2VEC_DEVICE_MEMORY", "3M")
     stamps = s2v.Stamps(pixels)
-    made = s2v.features(stamps, set="all", device="cuda")
-    assert made.values.tobytes() == s2v.features(stamps, set="all").values.tobytes()
+    result = s2v.features(stamps, set="all", device="cuda")
+    assert result.values.tobytes() == s2v.features(stamps, set="all").values.tobytes()
 
 
 @pytest.mark.parametrize("form", ["exact", "float16", "int16:0.5:10"])
@@ -248,8 +248,8 @@ def test_pixels_that_come_in_16_bits(form: str, monkeypatch: pytest.MonkeyPatch,
         "float16": np.clip(pixels, -65504, 65504).astype(np.float16).astype(np.float32),
     }.get(form, codes * scale + zero)
     monkeypatch.setenv("SPACE2VEC_DEVICE_PIXELS", form)
-    made = s2v.features(s2v.Stamps(rounded if form == "exact" else pixels), set="all", device="cuda")
-    assert made.values.tobytes() == s2v.features(s2v.Stamps(rounded), set="all", device="cpu").values.tobytes()
+    result = s2v.features(s2v.Stamps(rounded if form == "exact" else pixels), set="all", device="cuda")
+    assert result.values.tobytes() == s2v.features(s2v.Stamps(rounded), set="all", device="cpu").values.tobytes()
 
 
 def fits(image: np.ndarray) -> bytes:

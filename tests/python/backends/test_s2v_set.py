@@ -44,7 +44,7 @@ def test_the_oracle_sees_every_feature_defined_somewhere(cases):
     assert seen == set(OWN)
 
 
-def made(n=8, seed=0):
+def simulate(n=8, seed=0):
     return s2v.simulate(n, seed=seed).stamps
 
 
@@ -54,7 +54,7 @@ def channels_of(night, channels):
 
 
 def test_a_difference_alone_gives_what_needs_no_other_plane():
-    night = made()
+    night = simulate()
     alone = s2v.features(channels_of(night, ("difference",)), set="s2v")
     whole = s2v.features(channels_of(night, CHANNELS), set="s2v")
     for column, name in enumerate(S2V):
@@ -67,7 +67,7 @@ def test_a_difference_alone_gives_what_needs_no_other_plane():
 
 @pytest.mark.parametrize("channels", [("science", "difference"), ("template", "difference"), ("science", "template")])
 def test_a_pair_of_planes_is_flagged(channels):
-    table = s2v.features(channels_of(made(3), channels), set="s2v")
+    table = s2v.features(channels_of(simulate(3), channels), set="s2v")
     assert (table.flags & s2v.flags.bits("missing") != 0).all()
 
 
@@ -82,7 +82,7 @@ def test_every_feature_is_defined_for_a_bright_source():
 
 
 def test_a_faded_source_has_the_features_of_a_risen_one_and_the_other_polarity():
-    night = made(20, seed=5)
+    night = simulate(20, seed=5)
     planes = [[night.plane(row, c) for c in CHANNELS] for row in range(len(night))]
     risen = s2v.features(s2v.Stamps(planes), set="s2v")
     fallen = s2v.features(s2v.Stamps([(s, t, -d) for s, t, d in planes]), set="s2v")
@@ -94,7 +94,7 @@ def test_a_faded_source_has_the_features_of_a_risen_one_and_the_other_polarity()
 
 @pytest.mark.parametrize("scale", [1e-20, 1e20])
 def test_units_do_not_matter(scale):
-    night = made(20, seed=6)
+    night = simulate(20, seed=6)
     planes = [[night.plane(row, c) for c in CHANNELS] for row in range(len(night))]
     one = s2v.features(s2v.Stamps(planes), set="s2v")
     other = s2v.features(s2v.Stamps([[p * np.float32(scale) for p in row] for row in planes]), set="s2v")
@@ -103,7 +103,7 @@ def test_units_do_not_matter(scale):
 
 
 def test_sets_are_those_of_the_registry():
-    night = made(4)
+    night = simulate(4)
     for name, columns in FEATURE_SETS.items():
         table = s2v.features(night, set=name)
         assert table.names == columns

@@ -21,7 +21,7 @@ Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a data set, its alerts and their truth."""
     folder = tmp_path_factory.mktemp("made")
     night = s2v.simulate(80, seed=21)
@@ -30,9 +30,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_network_is_trained_resumed_and_scores(made: Path, tmp_path: Path, capsys: Captured) -> None:
+def test_network_is_trained_resumed_and_scores(inputs: Path, tmp_path: Path, capsys: Captured) -> None:
     run, out = tmp_path / "run", tmp_path / "scores.parquet"
-    command = ["train", "network", str(made / "set"), "-o", str(run), "--epochs", "1", "--name", "mine"]
+    command = ["train", "network", str(inputs / "set"), "-o", str(run), "--epochs", "1", "--name", "mine"]
     assert main(command) == 0
     assert json.loads((run / "settings.json").read_text())["fit"]["epochs"] == 1
     assert main(command) == 2
@@ -44,16 +44,16 @@ def test_network_is_trained_resumed_and_scores(made: Path, tmp_path: Path, capsy
     assert "epoch 2: loss" in "".join(capsys.readouterr())
     assert main([*command, "--resume"]) == 2
     assert "had other settings: fit.epochs 2, now 1" in capsys.readouterr().err
-    assert main(["score", str(made / "alerts"), "-o", str(out), "--model", str(run / "model.safetensors")]) == 0
+    assert main(["score", str(inputs / "alerts"), "-o", str(out), "--model", str(run / "model.safetensors")]) == 0
     assert "model mine " in capsys.readouterr().out
     assert np.isfinite(pq.read_table(out)["score"].to_numpy()).all()
 
 
 def test_a_network_is_tuned_to_labels_in_a_file_evaluated_and_scores(
-    made: Path, tmp_path: Path, capsys: Captured
+    inputs: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     """Somebody labels some alerts of a folder, trains, measures the rest, and scores."""
-    alerts, run, labels = made / "alerts", tmp_path / "run", tmp_path / "labels.csv"
+    alerts, run, labels = inputs / "alerts", tmp_path / "run", tmp_path / "labels.csv"
     head, *lines = (alerts / "truth.csv").read_text().splitlines()
     columns = head.split(",")
     ids, label = (columns.index(name) for name in ("candid", "label"))
@@ -86,7 +86,7 @@ def test_a_network_is_tuned_to_labels_in_a_file_evaluated_and_scores(
 
 
 def test_what_cannot_be_trained_is_said_before_the_inputs_are_read(
-    made: Path, tmp_path: Path, capsys: Captured
+    inputs: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     absent, run = str(tmp_path / "absent"), ["-o", str(tmp_path / "run")]
     (tmp_path / "file").touch()
@@ -103,10 +103,10 @@ def test_what_cannot_be_trained_is_said_before_the_inputs_are_read(
     ):
         assert main(["train", "network", absent, "--labels", absent, *run, *options]) == 2
         assert words in capsys.readouterr().err
-    assert main(["train", "network", str(made / "alerts"), *run]) == 2
+    assert main(["train", "network", str(inputs / "alerts"), *run]) == 2
     assert "is no data set: it has no manifest.json; other inputs need labels: --labels FILE" in capsys.readouterr().err
     (tmp_path / "l.csv").write_text("candidate_id,label\n1,1\n2,0\n")
-    assert main(["train", "network", str(made / "alerts"), "--labels", str(tmp_path / "l.csv"), *run]) == 2
+    assert main(["train", "network", str(inputs / "alerts"), "--labels", str(tmp_path / "l.csv"), *run]) == 2
     assert "no row has a label; do the candidate ids" in capsys.readouterr().err
     table = tmp_path / "t.csv"
     table.write_text("ID,label,AMP\n1,1,2\n2,0,3\n")
@@ -122,10 +122,10 @@ def test_what_is_no_data_set_is_told(tmp_path: Path, capsys: Captured) -> None:
     assert "--teacher must lie between 0 and 1; given 2.0" in capsys.readouterr().err
 
 
-def test_tablenet_is_trained_on_features_and_scores_their_table(made: Path, tmp_path: Path, capsys: Captured) -> None:
+def test_tablenet_is_trained_on_features_and_scores_their_table(inputs: Path, tmp_path: Path, capsys: Captured) -> None:
     table, model, out = tmp_path / "features.parquet", tmp_path / "mine.safetensors", tmp_path / "scores.parquet"
-    assert main(["features", str(made / "alerts"), "-o", str(table), "--set", "autoscan-stamp"]) == 0
-    labels = ["--labels", str(made / "alerts" / "truth.csv")]
+    assert main(["features", str(inputs / "alerts"), "-o", str(table), "--set", "autoscan-stamp"]) == 0
+    labels = ["--labels", str(inputs / "alerts" / "truth.csv")]
     command = ["train", "tablenet", str(table), *labels, "--epochs", "1", "--folds", "2"]
     assert main([*command, "-o", str(model)]) == 0
     assert "2-fold cross-validation split by object" in capsys.readouterr().out

@@ -34,12 +34,12 @@ def by_torch(pixels: np.ndarray) -> tuple[Any, Any]:
     torch.cuda.set_stream(stream)
     try:
         busy = torch.ones(SIDE, SIDE, device="cuda")
-        made = torch.zeros(pixels.shape, device="cuda")
+        copied = torch.zeros(pixels.shape, device="cuda")
         given = torch.from_numpy(pixels).to("cuda")
         for _ in range(PRODUCTS):
             busy = busy @ busy * (1 / SIDE)
-        made += given + 0 * busy[0, 0]
-        return made, stream
+        copied += given + 0 * busy[0, 0]
+        return copied, stream
     except BaseException:
         torch.cuda.set_stream(torch.cuda.default_stream())
         raise
@@ -50,11 +50,11 @@ def by_cupy(pixels: np.ndarray) -> tuple[Any, Any]:
     stream = cupy.cuda.Stream(non_blocking=True)
     stream.use()
     busy = cupy.ones((SIDE, SIDE), np.float32)
-    made, given = cupy.zeros(pixels.shape, np.float32), cupy.asarray(pixels)
+    copied, given = cupy.zeros(pixels.shape, np.float32), cupy.asarray(pixels)
     for _ in range(PRODUCTS):
         busy = busy @ busy * np.float32(1 / SIDE)
-    made += given + 0 * busy[0, 0]
-    return made, stream
+    copied += given + 0 * busy[0, 0]
+    return copied, stream
 
 
 def by_jax(pixels: np.ndarray) -> tuple[Any, Any]:
@@ -79,23 +79,23 @@ def by_numba(pixels: np.ndarray) -> tuple[Any, Any]:
         pytest.skip("not run: this Numba has no CUDA")
 
     @cuda.jit
-    def late(given: Any, made: Any, rounds: int) -> None:
+    def late(given: Any, copied: Any, rounds: int) -> None:
         at = cuda.grid(1)
         if at < given.size:
             x = given[at]
             for _ in range(rounds):
                 x = -x
-            made[at] = x
+            copied[at] = x
 
     stream = cuda.stream()
-    given, made = (
+    given, copied = (
         cuda.to_device(pixels.reshape(-1), stream=stream),
         cuda.device_array(pixels.size, np.float32, stream=stream),
     )
     blocks = -(-pixels.size // 256)
-    late[blocks, 256, stream](given, made, 2)  # compiled
-    late[blocks, 256, stream](given, made, 2_000_000)
-    return made.reshape(pixels.shape), stream
+    late[blocks, 256, stream](given, copied, 2)  # compiled
+    late[blocks, 256, stream](given, copied, 2_000_000)
+    return copied.reshape(pixels.shape), stream
 
 
 LIBRARIES: dict[str, Callable[[np.ndarray], tuple[Any, Any]]] = {
@@ -105,9 +105,9 @@ LIBRARIES: dict[str, Callable[[np.ndarray], tuple[Any, Any]]] = {
 
 @pytest.fixture(scope="module")
 def pixels() -> np.ndarray:
-    made = np.random.default_rng(4).normal(200, 8, (100, 3, 51, 51)).astype(np.float32)
-    made[:, 2] = made[:, 0] - made[:, 1]
-    return made
+    triplets = np.random.default_rng(4).normal(200, 8, (100, 3, 51, 51)).astype(np.float32)
+    triplets[:, 2] = triplets[:, 0] - triplets[:, 1]
+    return triplets
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -136,8 +136,8 @@ def test_a_mask_of_jax(pixels: np.ndarray) -> None:
     if jax.default_backend() != "gpu":
         pytest.skip(f"not run: this JAX computes on {jax.default_backend()}")
     hidden = pixels > 205
-    made = s2v.normalise(jax.numpy.asarray(pixels), "l2", mask=jax.numpy.asarray(hidden))
-    assert to_host(made.planes).tobytes() == s2v.normalise(pixels, "l2", mask=hidden).planes.tobytes()
+    result = s2v.normalise(jax.numpy.asarray(pixels), "l2", mask=jax.numpy.asarray(hidden))
+    assert to_host(result.planes).tobytes() == s2v.normalise(pixels, "l2", mask=hidden).planes.tobytes()
 
 
 def test_a_graph_that_is_captured_stays_whole(pixels: np.ndarray) -> None:
@@ -163,10 +163,10 @@ def test_a_graph_that_another_thread_captures(pixels: np.ndarray) -> None:
     expected = s2v.features(s2v.Stamps(pixels), set="s2v", device="cpu").values
     graph, doubled = torch.cuda.CUDAGraph(), torch.zeros_like(given)
     torch.cuda.synchronize()
-    made: list[np.ndarray] = []
+    results: list[np.ndarray] = []
 
     def work() -> None:
-        made.append(s2v.features(s2v.Stamps(pixels), set="s2v", device="cuda").values)
+        results.append(s2v.features(s2v.Stamps(pixels), set="s2v", device="cuda").values)
         s2v.load("tablenet").score(s2v.Stamps(pixels), device="cuda")  # a model is copied
 
     with torch.cuda.graph(graph, capture_error_mode="global"):
@@ -176,7 +176,7 @@ def test_a_graph_that_another_thread_captures(pixels: np.ndarray) -> None:
         other.join()
     graph.replay()
     torch.cuda.synchronize()
-    assert [values.tobytes() for values in made] == [expected.tobytes()]
+    assert [values.tobytes() for values in results] == [expected.tobytes()]
     assert np.array_equal(doubled.cpu().numpy(), 2 * pixels)
 
 

@@ -169,11 +169,11 @@ def test_columns_of_what_goes_through_a_device(monkeypatch):
     host_device.make(monkeypatch)
     batch = stamps()
     forest = s2v.load("forest")
-    for made in (s2v.features(batch, device="cuda"), forest.score(batch, device="cuda")):
-        assert plain(made.columns) == EXPECTED
+    for result in (s2v.features(batch, device="cuda"), forest.score(batch, device="cuda")):
+        assert plain(result.columns) == EXPECTED
     there = batch.to_device()
-    for made in (s2v.features(there), forest.score(there)):
-        assert plain(made.columns) == EXPECTED
+    for result in (s2v.features(there), forest.score(there)):
+        assert plain(result.columns) == EXPECTED
 
 
 def test_features_carry_columns():

@@ -220,12 +220,12 @@ def test_normalisers(module: host_device.HostDevice, pixels: np.ndarray) -> None
         (plain[0], None), (plain[:0], None),
     ):  # fmt: skip
         there = None if mask is None else host_device.OnDevice(module, mask)
-        made = s2v.normalise(host_device.OnDevice(module, given), steps, mask=there, fill=0.0)
+        result = s2v.normalise(host_device.OnDevice(module, given), steps, mask=there, fill=0.0)
         wanted = s2v.normalise(given, steps, mask=mask, fill=0.0)
-        assert to_host(made.planes).tobytes() == wanted.planes.tobytes()
-        assert made.planes.shape == wanted.planes.shape
-        assert np.array_equal(made.flags, wanted.flags)
-        assert made.flags.shape == wanted.flags.shape
+        assert to_host(result.planes).tobytes() == wanted.planes.tobytes()
+        assert result.planes.shape == wanted.planes.shape
+        assert np.array_equal(result.flags, wanted.flags)
+        assert result.flags.shape == wanted.flags.shape
     on_device, where = host_device.OnDevice(module, pixels), host_device.OnDevice(module, hidden)
     with pytest.raises(TypeError, match="array lies on cuda:0 and mask on the host"):
         s2v.normalise(on_device, steps, mask=hidden)
@@ -239,10 +239,10 @@ def test_normalisers(module: host_device.HostDevice, pixels: np.ndarray) -> None
 
 def test_a_forest(module: host_device.HostDevice, night: s2v.Stamps) -> None:
     forest, x = stump(), s2v.features(night, set="autoscan-stamp").values
-    made = forest.predict(DeviceArray.of_host(x))
-    assert isinstance(made, DeviceArray)
-    assert made.to_host().tobytes() == forest.predict(x).tobytes()
-    assert len(np.unique(made.to_host())) > 1
+    result = forest.predict(DeviceArray.of_host(x))
+    assert isinstance(result, DeviceArray)
+    assert result.to_host().tobytes() == forest.predict(x).tobytes()
+    assert len(np.unique(result.to_host())) > 1
     with pytest.raises(ValueError, match=r"x must have shape \(n, 18\)"):
         forest.predict(DeviceArray.of_host(x[:, :5]))
     there, expected = night.to_device(), forest.score(night)
@@ -292,9 +292,9 @@ def test_a_mask_on_another_stream(module: host_device.HostDevice, pixels: np.nda
     source = module.put(hidden.nbytes)
     module.at(source, hidden.shape, np.bool_)[:] = hidden
     module.copy(0, streams[1], mask.address, source, hidden.nbytes, "on_device")
-    made = s2v.normalise(host_device.OnDevice(module, pixels, stream=streams[0]), "l2", mask=mask)
+    result = s2v.normalise(host_device.OnDevice(module, pixels, stream=streams[0]), "l2", mask=mask)
     assert module.queues[streams[1]], "nothing has waited yet"
-    assert to_host(made.planes).tobytes() == s2v.normalise(pixels, "l2", mask=hidden).planes.tobytes()
+    assert to_host(result.planes).tobytes() == s2v.normalise(pixels, "l2", mask=hidden).planes.tobytes()
 
 
 def test_arrays_of_cupy(monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray) -> None:
@@ -309,10 +309,10 @@ def test_arrays_of_cupy(monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray) -> 
         assert isinstance(table.values, cupy.ndarray)
         assert np.asarray(table).tobytes() == s2v.features(here, set="stamp").values.tobytes()
         for how in (recipe, "braai"):
-            made, wanted = s2v.prepare(there, how), s2v.prepare(here, how)
-            assert isinstance(made.planes, cupy.ndarray)
-            np.testing.assert_array_equal(made.planes.get(), wanted.planes)
-            assert np.array_equal(made.flags, wanted.flags)
+            result, wanted = s2v.prepare(there, how), s2v.prepare(here, how)
+            assert isinstance(result.planes, cupy.ndarray)
+            np.testing.assert_array_equal(result.planes.get(), wanted.planes)
+            assert np.array_equal(result.flags, wanted.flags)
     scores = stump().score(there)
     assert isinstance(scores.score, cupy.ndarray)
     assert isinstance(stump().predict(cupy.asarray(np.zeros((3, 18)))), cupy.ndarray)

@@ -72,8 +72,8 @@ def test_types_that_are_lent(dtype: type, module: host_device.HostDevice) -> Non
 def test_a_mask_by_dlpack(module: host_device.HostDevice, pixels: np.ndarray) -> None:
     hidden = pixels > 105
     mask = host_device.OnDevice(module, hidden, dlpack=True)
-    made = s2v.normalise(host_device.OnDevice(module, pixels, dlpack=True), "l2", mask=mask)
-    assert to_host(made.planes).tobytes() == s2v.normalise(pixels, "l2", mask=hidden).planes.tobytes()
+    result = s2v.normalise(host_device.OnDevice(module, pixels, dlpack=True), "l2", mask=mask)
+    assert to_host(result.planes).tobytes() == s2v.normalise(pixels, "l2", mask=hidden).planes.tobytes()
 
 
 def test_what_cannot_be_lent(module: host_device.HostDevice) -> None:

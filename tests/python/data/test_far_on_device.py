@@ -23,10 +23,10 @@ def free() -> int:
 
 @pytest.fixture(scope="module")
 def pixels() -> np.ndarray:
-    made = np.random.default_rng(4).normal(200, 8, (ROWS, 3, SIDE, SIDE)).astype(np.float32)
-    made[:, 2] = made[:, 0] - made[:, 1]
-    made[3] = np.nan
-    return made
+    triplets = np.random.default_rng(4).normal(200, 8, (ROWS, 3, SIDE, SIDE)).astype(np.float32)
+    triplets[:, 2] = triplets[:, 0] - triplets[:, 1]
+    triplets[3] = np.nan
+    return triplets
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +65,14 @@ def test_stamps_that_lie_far(what: str, far: DeviceArray, pixels: np.ndarray) ->
 def test_planes_that_lie_far(far: DeviceArray, pixels: np.ndarray) -> None:
     if free() < far.nbytes + (2 << 30):
         pytest.skip(f"not run: {far.nbytes / 1e9:.1f} GB more are needed, {free() / 1e9:.1f} GB are free")
-    made = s2v.normalise(far, "asinh")
+    result = s2v.normalise(far, "asinh")
     wanted = s2v.normalise(pixels, "asinh")
     last = np.empty_like(pixels)
     module = extension.active()
     module.stream_wait(0, 0)
     module.copy(
-        0, 0, last.ctypes.data, made.planes.address + made.planes.nbytes - last.nbytes, last.nbytes, "to_host"
+        0, 0, last.ctypes.data, result.planes.address + result.planes.nbytes - last.nbytes, last.nbytes, "to_host"
     )  # fmt: skip
     module.stream_wait(0, 0)
     assert last.tobytes() == wanted.planes.tobytes()
-    assert np.array_equal(made.flags[-ROWS:], wanted.flags)
+    assert np.array_equal(result.flags[-ROWS:], wanted.flags)

@@ -175,6 +175,6 @@ def test_one_long_id_costs_no_room_in_other_rows():
     "values", [["a", "b"], np.array([1, 2]), np.array([b"a", b"b"]), [], ("a" * 65, "b"), [1, "b"]]
 )
 def test_text_arrays_hold_what_numpy_makes_of_them(values):
-    made = text_array(values)
-    assert made.tolist() == np.asarray(values).astype(np.str_).tolist()
-    assert made.dtype.kind == ("O" if max(map(len, made.tolist()), default=0) > 64 else "U")
+    texts = text_array(values)
+    assert texts.tolist() == np.asarray(values).astype(np.str_).tolist()
+    assert texts.dtype.kind == ("O" if max(map(len, texts.tolist()), default=0) > 64 else "U")

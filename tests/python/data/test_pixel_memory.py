@@ -32,11 +32,11 @@ MEASURE = FeaturePlan(feature_set("stamp"))
 
 @pytest.fixture
 def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[host_device.HostDevice]:
-    made = host_device.make(monkeypatch)
-    yield made
+    module = host_device.make(monkeypatch)
+    yield module
     gc.collect()
-    assert made.locked == {}, "page-locked memory is given back with the last array in it"
-    assert made.arrays == {}
+    assert module.locked == {}, "page-locked memory is given back with the last array in it"
+    assert module.arrays == {}
 
 
 @pytest.fixture(scope="module")

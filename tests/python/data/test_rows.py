@@ -22,7 +22,7 @@ COLUMNS = {
 }
 
 
-def made_scores(n=N, **options):
+def example_scores(n=N, **options):
     rows = range(n)
     return Scores(
         np.array([np.nan if row == 1 else row / 8 for row in rows], dtype=np.float32),
@@ -34,15 +34,15 @@ def made_scores(n=N, **options):
     )
 
 
-def made_features(n=N):
-    scores = made_scores(n)
+def example_features(n=N):
+    scores = example_scores(n)
     values = np.arange(2 * n, dtype=np.float32).reshape(n, 2)
     return Features(
         values, ("AMP", "GAUSS"), scores.flags, scores.object_id, scores.candidate_id, columns=scores.columns
     )
 
 
-def made_stamps(n=N):
+def example_stamps(n=N):
     pixels = np.random.default_rng(2).normal(size=(n, 3, 31, 31)).astype(np.float32)
     return Stamps(pixels, columns={"ra": np.arange(n) / 2})
 
@@ -60,7 +60,7 @@ CHOICES = [
     ([], []),
     (range(1, 3), [1, 2]),
 ]
-KINDS = {"scores": made_scores, "features": made_features, "stamps": made_stamps}
+KINDS = {"scores": example_scores, "features": example_features, "stamps": example_stamps}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -120,7 +120,7 @@ def test_row_index_takes_what_numpy_takes():
 
 
 def test_a_row_of_scores():
-    scores = made_scores()
+    scores = example_scores()
     row = scores[2]
     assert row == {
         "object_id": "ZTF2", "candidate_id": 2, "score": 0.25, "flags": ["padded", "saturated"],
@@ -134,7 +134,7 @@ def test_a_row_of_scores():
 
 
 def test_a_loop_over_results_gives_row_after_row():
-    for table in (made_scores(), made_features()):
+    for table in (example_scores(), example_features()):
         rows = list(table)
         assert len(rows) == N
         for number, row in enumerate(rows):
@@ -142,7 +142,7 @@ def test_a_loop_over_results_gives_row_after_row():
 
 
 def test_columns_by_name():
-    scores, features = made_scores(), made_features()
+    scores, features = example_scores(), example_features()
     assert scores["score"] is scores.score
     assert features["GAUSS"].tolist() == features.values[:, 1].tolist()
     for table in (scores, features):
@@ -154,7 +154,7 @@ def test_columns_by_name():
 
 
 def test_a_candidate_of_stamps():
-    stamps = made_stamps()
+    stamps = example_stamps()
     one = stamps[3]
     assert isinstance(one, Stamps)
     assert (len(one), one.object_id.tolist(), one.columns["ra"].tolist()) == (1, ["3"], [1.5])
@@ -172,7 +172,7 @@ def test_a_candidate_of_stamps():
 
 
 def test_stamps_are_an_array_of_their_pixels_and_no_pixels_themselves():
-    stamps = made_stamps()
+    stamps = example_stamps()
     assert np.array_equal(np.asarray(stamps[2:4]), stamps.pixels[2:4])
     assert np.asarray(stamps[2], dtype=np.float64).shape == (1, 3, 31, 31)
     for wrong in (stamps, list(stamps)):
@@ -192,7 +192,7 @@ def test_rows_of_labelled_stamps():
 
 def test_results_on_a_device_in_slices(monkeypatch):
     host_device.make(monkeypatch)
-    stamps = made_stamps()
+    stamps = example_stamps()
     there = stamps.to_device()
     scores = s2v.load("forest").score(there)
     expected = s2v.load("forest").score(stamps)
@@ -211,7 +211,7 @@ def test_results_on_a_device_in_slices(monkeypatch):
 
 
 def test_what_scores_look_like():
-    assert repr(made_scores()).splitlines() == [
+    assert repr(example_scores()).splitlines() == [
         "Scores: 7 rows, 6 scored by stampnet 0123 on cpu",
         "object_id  candidate_id  score  flags              ra  fid  name",
         "ZTF0                  0      0                    1.5    0  a",
@@ -226,33 +226,33 @@ def test_what_scores_look_like():
 
 def test_what_long_and_wide_tables_look_like():
     n = 1000
-    scores = made_scores(1)
+    scores = example_scores(1)
     long = Scores.concatenate([scores] * n)
     lines = repr(long).splitlines()
     assert lines[0] == "Scores: 1000 rows, 1000 scored by stampnet 0123 on cpu"
     assert len(lines) == 2 + 11
     assert lines[7].split() == ["..."] * 7
-    wide = s2v.features(made_stamps(2), set="all")
+    wide = s2v.features(example_stamps(2), set="all")
     head = repr(wide).splitlines()[1].split()
     assert head[:3] == ["object_id", "candidate_id", wide.names[0]]
     assert "..." in head
     assert head[-2:] == ["flags", "ra"]
     assert max(map(len, repr(wide).splitlines())) < 250
-    assert repr(made_scores()[:0]).splitlines()[0] == "Scores: 0 rows, 0 scored by stampnet 0123 on cpu"
-    odd = made_scores(1, columns={"x": ["\x1b[31m" + "y" * 50]})
+    assert repr(example_scores()[:0]).splitlines()[0] == "Scores: 0 rows, 0 scored by stampnet 0123 on cpu"
+    odd = example_scores(1, columns={"x": ["\x1b[31m" + "y" * 50]})
     assert "  \\x1b[31myyyyyyy ... yyyyyyyy" in repr(odd)
 
 
 def test_what_results_look_like_in_a_notebook():
-    text = made_scores()._repr_html_()
+    text = example_scores()._repr_html_()
     assert "<td>&lt;c&gt;</td>" in text
     assert "<th>candidate_id</th>" in text
     assert text.count("<tr>") == N + 1
-    assert "AMP" in made_features()._repr_html_()
+    assert "AMP" in example_features()._repr_html_()
 
 
 def test_tables_of_other_libraries_say_what_made_them():
-    scores = made_scores()
+    scores = example_scores()
     meaning = f"flags & 4: padded: {FLAGS['padded'].meaning}"
     assert scores.metadata == {"version": s2v.__version__, "model": "stampnet 0123"}
     table = scores.to_astropy()
@@ -262,19 +262,19 @@ def test_tables_of_other_libraries_say_what_made_them():
     note = scores.to_arrow().schema.metadata[b"space2vec"].decode()
     assert '"model": "stampnet 0123"' in note
     assert FLAGS["saturated"].meaning in note
-    assert made_features().metadata == {"version": s2v.__version__}
+    assert example_features().metadata == {"version": s2v.__version__}
 
 
 def test_to_pandas():
     pandas = pytest.importorskip("pandas")
-    frame = made_scores().to_pandas()
+    frame = example_scores().to_pandas()
     assert list(frame) == ["object_id", "candidate_id", "score", "flags", "ra", "fid", "name"]
     assert str(frame["candidate_id"].dtype) == str(frame["fid"].dtype) == "Int64"
     assert frame["candidate_id"].isna().tolist() == frame["name"].isna().tolist() == [row == 1 for row in range(N)]
     assert frame["flags"].tolist()[1:3] == ["", "padded|saturated"]
     assert frame["score"].dtype == np.float32
     assert frame.attrs == {"version": s2v.__version__, "model": "stampnet 0123"}
-    whole = made_scores()[[0, 2]].to_pandas()
+    whole = example_scores()[[0, 2]].to_pandas()
     assert whole["candidate_id"].dtype == whole["fid"].dtype == np.int64
     text = Features(np.ones((2, 1)), ("AMP",), candidate_id=["007", None]).to_pandas()
     assert text["candidate_id"].tolist()[0] == "007"
@@ -285,12 +285,12 @@ def test_to_pandas():
 def test_to_pandas_without_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="to_pandas needs pandas: pip install pandas"):
-        made_scores().to_pandas()
+        example_scores().to_pandas()
 
 
 def test_a_mosaic_of_some_rows(tmp_path):
     pytest.importorskip("matplotlib")
-    stamps, scores = made_stamps(), made_scores()
+    stamps, scores = example_stamps(), example_scores()
 
     def captions(figure):
         return [axes.get_title("left") for part in figure.subfigs for axes in part.axes if axes.get_title("left")]
@@ -314,6 +314,6 @@ def test_a_mosaic_of_some_rows(tmp_path):
 
 def test_rows_chosen_by_arrays_of_arrow():
     pa = pytest.importorskip("pyarrow")
-    for table in (made_scores(), made_features(), made_stamps()):
+    for table in (example_scores(), example_features(), example_stamps()):
         assert table[pa.array(MASK)].candidate_id.tolist() == table[MASK].candidate_id.tolist()
         assert table[pa.array([5, 1])].candidate_id.tolist() == table[[5, 1]].candidate_id.tolist()

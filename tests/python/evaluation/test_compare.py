@@ -14,7 +14,7 @@ from space2vec.errors import ReadError
 from space2vec.evaluation import METRICS, compare, compare_files, compare_models, evaluate, mcnemar
 
 
-def made(n: int = 600, seed: int = 0, skill: tuple[float, float] = (1.2, 1.2)) -> tuple[np.ndarray, ...]:
+def simulate_scores(n: int = 600, seed: int = 0, skill: tuple[float, float] = (1.2, 1.2)) -> tuple[np.ndarray, ...]:
     """Two scores that share half of their noise, and the labels."""
     rng = np.random.default_rng(seed)
     label = (rng.random(n) < 0.4).astype(int)
@@ -24,7 +24,7 @@ def made(n: int = 600, seed: int = 0, skill: tuple[float, float] = (1.2, 1.2)) -
 
 
 def test_intervals_and_p_are_those_of_resampled_rows() -> None:
-    a, b, label = made(120, skill=(1.6, 1.0))
+    a, b, label = simulate_scores(120, skill=(1.6, 1.0))
     a[3] = np.nan
     group = np.arange(120) // 3
     found = compare(a, b, label, group=group, bootstrap=60, seed=4)
@@ -46,14 +46,14 @@ def test_intervals_and_p_are_those_of_resampled_rows() -> None:
 
 
 def test_equal_scores_differ_by_nothing() -> None:
-    a, _, label = made()
+    a, _, label = simulate_scores()
     found = compare(a, a.copy(), label, bootstrap=50)
     assert {(d.value, d.low, d.high, d.p) for d in found.differences.values()} == {(0.0, 0.0, 0.0, 1.0)}
     assert {(t.only_a, t.only_b, t.p) for t in (*found.decisions.values(), found.passed)} == {(0, 0, 1.0)}
 
 
 def test_the_better_one_is_told_and_the_signs_turn_with_the_order() -> None:
-    good, bad, label = made(1500, skill=(2.5, 0.8))
+    good, bad, label = simulate_scores(1500, skill=(2.5, 0.8))
     one, other = compare(good, bad, label, bootstrap=200), compare(bad, good, label, bootstrap=200)
     assert one["auc"].low > 0
     assert one["fpr at mdr 4%"].high < 0
@@ -70,7 +70,7 @@ def test_the_better_one_is_told_and_the_signs_turn_with_the_order() -> None:
 
 
 def test_p_of_equals_is_small_as_seldom_as_it_says() -> None:
-    found = [compare(*made(300, seed=seed), bootstrap=100, seed=seed)["auc"].p for seed in range(80)]
+    found = [compare(*simulate_scores(300, seed=seed), bootstrap=100, seed=seed)["auc"].p for seed in range(80)]
     assert sum(p < 0.1 for p in found) <= 16
     assert np.median(found) > 0.25
 
@@ -86,7 +86,7 @@ def test_mcnemar_is_scipys_binomial_test(only_a: int, only_b: int) -> None:
 
 
 def test_decisions_are_counted_row_by_row() -> None:
-    a, b, label = made(200, seed=2)
+    a, b, label = simulate_scores(200, seed=2)
     b[:5] = np.nan
     found = compare(a, b, label, bootstrap=0)
     right = [[(s >= 0.5) == (y == 1) for s, y in zip(score, label, strict=True)] for score in (a, b)]
@@ -114,7 +114,7 @@ def write(path: Path, name: str, rows: dict[str, list[object]]) -> Path:
 
 
 def test_files_are_compared_on_what_both_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    a, b, label = made(90, seed=1)
+    a, b, label = simulate_scores(90, seed=1)
     ids = list(range(100, 190))
     turned = ids[10:][::-1]
     one = write(tmp_path, "a.csv", {"candidate_id": ids[:80], "score": list(a[:80])})
@@ -137,7 +137,7 @@ def test_files_are_compared_on_what_both_have(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_a_contest_holds_each_and_each_against_its_rivals() -> None:
-    good, bad, label = made(300, skill=(2.5, 0.8))
+    good, bad, label = simulate_scores(300, skill=(2.5, 0.8))
     scores = {"forest": bad, "network": good, "third": (good + bad) / 2}
     found = compare_models(scores, label, against=("forest", "absent"), group=np.arange(300) // 2, bootstrap=30)
     assert list(found.evaluations) == list(scores)

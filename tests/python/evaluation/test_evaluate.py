@@ -13,7 +13,7 @@ from space2vec.errors import ReadError
 from space2vec.evaluation import METRICS, OPERATING_POINTS, evaluate, evaluate_files, join, mdr_band, mdr_fpr
 
 
-def made(n=2000, seed=0, ties=None, nan=0.0):
+def simulate_scores(n=2000, seed=0, ties=None, nan=0.0):
     rng = np.random.default_rng(seed)
     label = rng.random(n) < 0.4
     score = 1 / (1 + np.exp(-rng.normal(np.where(label, 1.5, -1.5), 1.3)))
@@ -33,7 +33,7 @@ def rates(score, label, threshold):
 
 @pytest.mark.parametrize(("ties", "nan"), [(None, 0.0), (1, 0.0), (2, 0.05), (0, 0.0)])
 def test_every_metric_is_its_definition(ties, nan):
-    score, label = made(400, seed=3, ties=ties, nan=nan)
+    score, label = simulate_scores(400, seed=3, ties=ties, nan=nan)
     result = evaluate(score, label, bootstrap=0)
     total = 0.0
     for threshold in (0.4, 0.5, 0.6):
@@ -54,7 +54,7 @@ def test_every_metric_is_its_definition(ties, nan):
 @pytest.mark.parametrize("kind", ["float64", "float32", "text"])
 def test_the_threshold_of_an_operating_point_gives_it(ties, nan, kind):
     """In double precision as in single, and whatever digits of the scores a table keeps."""
-    score, label = made(700, seed=4, ties=ties, nan=nan)
+    score, label = simulate_scores(700, seed=4, ties=ties, nan=nan)
     result = evaluate(score.astype(np.float32), label, bootstrap=30)
     given = {
         "float64": score.astype(np.float32).astype(float),
@@ -87,7 +87,7 @@ def test_a_threshold_has_no_more_digits_than_it_needs():
 
 
 def test_intervals_of_thresholds_are_those_of_resampled_rows():
-    score, label = made(150, seed=8, ties=2)
+    score, label = simulate_scores(150, seed=8, ties=2)
     group = np.arange(150) // 3
     found = evaluate(score, label, group=group, bootstrap=40, seed=4).thresholds
     rng, draws = np.random.default_rng(4), []
@@ -122,7 +122,7 @@ def test_an_operating_point_that_no_threshold_reaches_has_none():
 
 
 def test_brier_score_is_that_of_scikit_learn_over_what_has_a_score():
-    score, label = made(500, seed=2, nan=0.1)
+    score, label = simulate_scores(500, seed=2, nan=0.1)
     known = ~np.isnan(score)
     expected = brier_score_loss(label[known], score[known])
     assert evaluate(score, label, bootstrap=0)["brier"] == pytest.approx(expected, abs=1e-12)
@@ -134,7 +134,7 @@ def test_brier_score_is_that_of_scikit_learn_over_what_has_a_score():
 
 
 def test_the_band_is_that_of_resampled_curves():
-    score, label = made(120, seed=6, ties=2)
+    score, label = simulate_scores(120, seed=6, ties=2)
     group, allowed = np.arange(120) // 2, [0.0, 0.02, 0.1, 0.5, 1.0]
     low, high = mdr_band(score, label, allowed, group=group, bootstrap=40, seed=2)
     rng, draws = np.random.default_rng(2), []
@@ -148,7 +148,7 @@ def test_the_band_is_that_of_resampled_curves():
 
 @pytest.mark.parametrize("ties", [None, 2, 1, 0])
 def test_auc_is_that_of_scikit_learn(ties):
-    score, label = made(3000, seed=1, ties=ties)
+    score, label = simulate_scores(3000, seed=1, ties=ties)
     assert evaluate(score, label, bootstrap=0)["auc"] == pytest.approx(roc_auc_score(label, score), abs=1e-12)
 
 
@@ -185,7 +185,7 @@ def test_perfect_and_useless_scores():
 def test_intervals_cover_the_truth_as_often_as_they_say():
     covered = 0
     for seed in range(60):
-        score, label = made(300, seed=seed)
+        score, label = simulate_scores(300, seed=seed)
         metric = evaluate(score, label, bootstrap=200, seed=seed).metrics["auc"]
         assert metric.low <= metric.value <= metric.high
         # The AUC of normal scores 3 apart with widths of 1.3 each: Phi(3 / (1.3 sqrt 2)).
@@ -194,7 +194,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
 
 
 def test_groups_widen_the_interval_where_rows_of_a_group_agree():
-    score, label = made(200, seed=5)
+    score, label = simulate_scores(200, seed=5)
     copies = np.repeat(np.arange(200), 20)
     rows = evaluate(score[copies], label[copies], bootstrap=300)
     objects = evaluate(score[copies], label[copies], group=copies.astype(str), bootstrap=300)
@@ -211,13 +211,13 @@ def test_groups_widen_the_interval_where_rows_of_a_group_agree():
 
 
 def test_resampling_repeats():
-    score, label = made()
+    score, label = simulate_scores()
     assert evaluate(score, label, bootstrap=50) == evaluate(score, label, bootstrap=50)
     assert evaluate(score, label, bootstrap=50) != evaluate(score, label, bootstrap=50, seed=1)
 
 
 def test_table_and_dict_hold_everything():
-    score, label = made()
+    score, label = simulate_scores()
     result = evaluate(score, label, bootstrap=20)
     document = json.loads(json.dumps(result.to_dict()))
     assert list(document["metrics"]) == list(METRICS)
@@ -230,7 +230,7 @@ def test_table_and_dict_hold_everything():
 
 
 def test_curve_runs_from_all_to_none():
-    score, label = made(300, ties=2, nan=0.05)
+    score, label = simulate_scores(300, ties=2, nan=0.05)
     threshold, missed, passed = mdr_fpr(score, label)
     assert (np.diff(threshold) > 0).all()
     assert (np.diff(missed) >= 0).all()

@@ -116,21 +116,21 @@ def forest() -> s2v.Forest:
 
 def test_a_forest_scores_through_its_table(forest: s2v.Forest, tmp_path: Path) -> None:
     x = suite.forest().x
-    raw, made = forest.predict(x), forest.calibrated(TABLE)
-    assert made.predict(x).tobytes() == TABLE(raw).tobytes()
-    assert made.id != forest.id
-    assert repr(made) == repr(forest)[:-1] + ", calibrated)"
-    assert made.id != forest.calibrated(Calibration(TABLE.x, (0.01, 0.02, 0.9, 1.0))).id
+    raw, calibrated = forest.predict(x), forest.calibrated(TABLE)
+    assert calibrated.predict(x).tobytes() == TABLE(raw).tobytes()
+    assert calibrated.id != forest.id
+    assert repr(calibrated) == repr(forest)[:-1] + ", calibrated)"
+    assert calibrated.id != forest.calibrated(Calibration(TABLE.x, (0.01, 0.02, 0.9, 1.0))).id
     path = tmp_path / "made.safetensors"
-    made.save(path)
-    for again in (s2v.load(path), pickle.loads(pickle.dumps(made)), copy.deepcopy(made)):
-        assert again.id == made.id
+    calibrated.save(path)
+    for again in (s2v.load(path), pickle.loads(pickle.dumps(calibrated)), copy.deepcopy(calibrated)):
+        assert again.id == calibrated.id
         assert again.header.calibration == TABLE
         assert again.predict(x).tobytes() == TABLE(raw).tobytes()
     stamps = suite.stamps()[:200]
     expected = forest.score(stamps)
-    assert made.score(stamps).score.tobytes() == TABLE(expected.score).tobytes()
-    assert made.score(stamps).model == made.id
+    assert calibrated.score(stamps).score.tobytes() == TABLE(expected.score).tobytes()
+    assert calibrated.score(stamps).model == calibrated.id
     without = s2v.load(path).calibrated(None)
     assert without.id == forest.id
     assert without.predict(x).tobytes() == raw.tobytes()
@@ -146,9 +146,9 @@ def test_a_forest_of_numba_scores_through_it(forest: s2v.Forest, monkeypatch: py
 
 def test_a_forest_on_a_device_scores_through_it(forest: s2v.Forest, monkeypatch: pytest.MonkeyPatch) -> None:
     host_device.make(monkeypatch)
-    made, stamps = forest.calibrated(TABLE), suite.stamps()[:200]
-    expected = made.score(stamps)
-    for scores in (made.score(stamps, device="cuda"), made.score(stamps.to_device())):
+    calibrated, stamps = forest.calibrated(TABLE), suite.stamps()[:200]
+    expected = calibrated.score(stamps)
+    for scores in (calibrated.score(stamps, device="cuda"), calibrated.score(stamps.to_device())):
         assert on_host(scores.score).tobytes() == expected.score.tobytes()
 
 
@@ -209,17 +209,17 @@ def test_a_network_scores_through_its_table(
     network = s2v.load(plain)
     raw = network.score(night)
     table = random_table(3)
-    made = network.calibrated(table)
-    assert made.id != network.id
-    assert repr(made) == repr(network)[:-1] + ", calibrated)"
+    calibrated = network.calibrated(table)
+    assert calibrated.id != network.id
+    assert repr(calibrated) == repr(network)[:-1] + ", calibrated)"
     assert network.score(night).score.tobytes() == raw.score.tobytes(), "the other one stays as it was"
     path = tmp_path / "made.safetensors"
-    made.save(path)
-    for again in (made, s2v.load(path), pickle.loads(pickle.dumps(made))):
-        assert again.id == made.id
+    calibrated.save(path)
+    for again in (calibrated, s2v.load(path), pickle.loads(pickle.dumps(calibrated))):
+        assert again.id == calibrated.id
         scores = again.score(night)
         assert scores.score.tobytes() == table(raw.score).tobytes()
-        assert scores.model == made.id
+        assert scores.model == calibrated.id
     without = s2v.load(path).calibrated(None)
     assert without.id == network.id
     assert without.score(night).score.tobytes() == raw.score.tobytes()
@@ -234,16 +234,16 @@ def test_an_exported_graph_gives_the_scores_of_the_model(
 ) -> None:
     network = s2v.load(plain)
     table = random_table(4, knots)
-    made = network.calibrated(table)
+    calibrated = network.calibrated(table)
     from space2vec.models.onnx_graph import make_graph
 
     path = tmp_path / "made.onnx"
-    made.export(path)
+    calibrated.export(path)
     session = onnxruntime.InferenceSession(path.read_bytes())
     about = session.get_modelmeta().custom_metadata_map
-    assert about["space2vec.model"] == made.id
+    assert about["space2vec.model"] == calibrated.id
     assert Calibration.from_plain(json.loads(about["space2vec.calibration"])) == table
-    inputs = [tensor.numpy() for tensor in made.tensors(night)]
+    inputs = [tensor.numpy() for tensor in calibrated.tensors(night)]
     inputs[0][3] = np.nan
     names = [entry.name for entry in session.get_inputs()]
     (found,) = session.run(["score"], dict(zip(names, inputs, strict=True)))

@@ -14,7 +14,7 @@ import space2vec as s2v
 from helpers import host_device
 from helpers.cascades import parts
 from helpers.packets import avro_bytes, fits_bytes, packet, planes
-from oracle import stamps as made
+from oracle import stamps as synthetic
 from space2vec import reading, simulation
 from space2vec.backends import kernels
 from space2vec.backends.cuda.backend import Cuda
@@ -52,7 +52,7 @@ def same(found: s2v.Scores, wanted: tuple[Any, Any]) -> None:
 def stamps() -> s2v.Stamps:
     """Return stamps of every kind, with and without planes, and flags of a reader."""
     rng = np.random.default_rng(8)
-    cases = [case for _, case in made.named_cases()] + made.batch(120, seed=5)
+    cases = [case for _, case in synthetic.named_cases()] + synthetic.batch(120, seed=5)
     batch = s2v.Stamps([case.planes for case in cases], centre=[case.centre for case in cases], saturation=60000.0)
     for every, channel in ((4, 1), (17, 0), (19, 2)):
         batch.offset[3::every, channel] = -1

@@ -13,7 +13,7 @@ import pytest
 
 import space2vec as s2v
 from oracle import integer_network as oracle
-from oracle import stamps as made
+from oracle import stamps as synthetic
 from space2vec import model_files, registry
 from space2vec.backends.host import ModelInputs
 from space2vec.data import flags as flag_bits
@@ -29,7 +29,7 @@ CATALOGUE = [*registry.CATALOGUE]
 def stamps() -> s2v.Stamps:
     """Return stamps of every kind, some without planes, beside flags of a reader and what a catalogue knows."""
     rng = np.random.default_rng(8)
-    cases = [case for _, case in made.named_cases()] + made.batch(160, seed=5)
+    cases = [case for _, case in synthetic.named_cases()] + synthetic.batch(160, seed=5)
     batch = s2v.Stamps([c.planes for c in cases], centre=[c.centre for c in cases], saturation=60000.0)
     batch.offset[3::11, 1] = -1
     batch.offset[5::17, 0] = -1

@@ -75,16 +75,16 @@ def inputs_of(network: Network, n: int, gaps: bool = True) -> list[NDArray[np.fl
 
 
 def test_round_trip(name: str, files: dict[str, Path], night: s2v.Stamps, tmp_path: Path) -> None:
-    made, loaded = make(name, night), s2v.load(files[name])
+    network, loaded = make(name, night), s2v.load(files[name])
     assert isinstance(loaded, Network)
-    assert made.runtime == loaded.runtime == "torch"
+    assert network.runtime == loaded.runtime == "torch"
     assert loaded.kind == loaded.header.kind == "network"
     assert loaded.name == name.lower()
-    assert loaded.takes == made.takes == KINDS[name]
+    assert loaded.takes == network.takes == KINDS[name]
     assert loaded.feature_names == (COLUMNS if "features" in KINDS[name] else ())
     assert loaded.header.library == s2v.__version__
     if name != "Tiny":  # whose file says more of it
-        assert loaded.id == made.id
+        assert loaded.id == network.id
     assert loaded.id.startswith(f"{loaded.name} ")
     again = tmp_path / "again.safetensors"
     loaded.save(again)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
-from oracle import stamps as made
+from oracle import stamps as synthetic
 from space2vec import model_files, registry
 from space2vec.data import flags as flag_bits
 from space2vec.data.stamps import CHANNELS
@@ -42,7 +42,7 @@ CHOICES = {
 
 @pytest.fixture(scope="module")
 def stamps() -> s2v.Stamps:
-    cases = [case for _, case in made.named_cases()] + made.batch(200, seed=6)
+    cases = [case for _, case in synthetic.named_cases()] + synthetic.batch(200, seed=6)
     batch = s2v.Stamps([c.planes for c in cases], centre=[c.centre for c in cases], saturation=60000.0)
     batch.offset[3::11, 1] = -1
     batch.offset[5::17, 0] = -1

@@ -28,7 +28,7 @@ CHAINS = {name: ((name, {}),) for name in NORMALISERS} | {
 }
 
 
-def made_planes():
+def synthetic_planes():
     """Return planes of many sizes: noise on skies, sources, integers, bad pixels, huge and tiny values."""
     rng = np.random.default_rng(21)
     planes = []
@@ -47,9 +47,9 @@ def made_planes():
 
 
 @pytest.fixture(scope="module")
-def made():
+def planes():
     night = s2v.simulate(20, seed=5).stamps
-    return made_planes() + [night.plane(row, "science") for row in range(len(night))]
+    return synthetic_planes() + [night.plane(row, "science") for row in range(len(night))]
 
 
 @pytest.fixture(scope="module")
@@ -79,15 +79,15 @@ def check(planes, steps, masks=None):
 
 
 @pytest.mark.parametrize("steps", CHAINS.values(), ids=CHAINS)
-def test_made_planes(steps, made):
-    assert check(made, steps) > 150
+def test_synthetic_planes(steps, planes):
+    assert check(planes, steps) > 150
 
 
 @pytest.mark.parametrize("steps", CHAINS.values(), ids=CHAINS)
-def test_masked_planes(steps, made):
+def test_masked_planes(steps, planes):
     rng = np.random.default_rng(22)
-    masks = [rng.random(plane.shape) < rng.choice([0.05, 0.6]) for plane in made]
-    assert check(made[::2], steps, masks[::2]) > 60
+    masks = [rng.random(plane.shape) < rng.choice([0.05, 0.6]) for plane in planes]
+    assert check(planes[::2], steps, masks[::2]) > 60
 
 
 @pytest.mark.parametrize("steps", CHAINS.values(), ids=CHAINS)
@@ -95,10 +95,10 @@ def test_real_planes(steps, real):
     assert check(real, steps) > 60
 
 
-def test_numba_agrees_too(made, monkeypatch):
+def test_numba_agrees_too(planes, monkeypatch):
     monkeypatch.setenv("SPACE2VEC_BACKEND", "numba")
     for steps in CHAINS.values():
-        check(made[::17], steps)
+        check(planes[::17], steps)
 
 
 def test_asinh_is_that_of_astropy():

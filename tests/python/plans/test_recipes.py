@@ -18,7 +18,7 @@ CLOSE = 2e-6
 
 
 @pytest.fixture(scope="module")
-def made():
+def synthetic():
     night = s2v.simulate(25, seed=32).stamps
     return [case for _, case in stamps.named_cases()] + stamps.batch(300, seed=31) + from_stamps(night)
 
@@ -66,8 +66,8 @@ def check(name, cases):
 
 
 @pytest.mark.parametrize("name", registry.RECIPES)
-def test_made_stamps(name, made):
-    assert check(name, made) > 60
+def test_synthetic_stamps(name, synthetic):
+    assert check(name, synthetic) > 60
 
 
 @pytest.mark.parametrize("name", registry.RECIPES)
@@ -75,10 +75,10 @@ def test_real_stamps(name, real):
     assert check(name, real) > 60
 
 
-def test_numba_agrees_too(made, monkeypatch):
+def test_numba_agrees_too(synthetic, monkeypatch):
     monkeypatch.setenv("SPACE2VEC_BACKEND", "numba")
     for name in registry.RECIPES:
-        check(name, made[::9])
+        check(name, synthetic[::9])
 
 
 def prepare(name, *planes, **options):
@@ -266,9 +266,9 @@ def test_values_near_the_end_of_float32():
 
 
 @pytest.mark.parametrize("name", registry.RECIPES)
-def test_some_planes_alone_come_out_as_in_the_whole(name, made):
+def test_some_planes_alone_come_out_as_in_the_whole(name, synthetic):
     recipe = s2v.Recipe(name)
-    stamps = s2v.Stamps([case.planes for case in made[::7]], centre=[case.centre for case in made[::7]])
+    stamps = s2v.Stamps([case.planes for case in synthetic[::7]], centre=[case.centre for case in synthetic[::7]])
     if not recipe.steps:
         with pytest.raises(ValueError, match=f"recipe '{name}' does not prepare planes one by one"):
             recipe.of_planes(["difference"])

@@ -9,7 +9,7 @@ from space2vec.data.flags import bits
 pytest.importorskip("matplotlib")
 
 
-def made(n=40, size=21, seed=0):
+def simulate(n=40, size=21, seed=0):
     rng = np.random.default_rng(seed)
     pixels = rng.normal(100, 5, (n, 3, size, size)).astype(np.float32)
     pixels[:, :, size // 2, size // 2] += 300
@@ -43,7 +43,7 @@ def test_rows_are_the_best_the_worst_and_the_most_doubtful():
 
 
 def test_mosaic_shows_each_chosen_candidate_with_ids_score_and_flags(tmp_path):
-    stamps = made()
+    stamps = simulate()
     score = np.linspace(0, 1, 40).astype(np.float32)
     flags = np.zeros(40, dtype=np.uint32)
     flags[39] = bits("nan_pixels") | bits("padded")
@@ -69,7 +69,7 @@ def test_mosaic_shows_each_chosen_candidate_with_ids_score_and_flags(tmp_path):
 
 
 def test_the_picture_holds_the_pixels_of_the_right_candidates():
-    stamps = made(6)
+    stamps = simulate(6)
     figure = plot.mosaic(stamps, [0.1, 0.9, 0.2, 0.3, 0.8, 0.4], select="best", rows=1)
     images = figure.findobj(lambda a: type(a).__name__ == "AxesImage")
     for image, channel in zip(images, stamps.channels, strict=True):
@@ -80,7 +80,7 @@ def test_the_picture_holds_the_pixels_of_the_right_candidates():
 def test_planes_are_stretched_by_zscale():
     from astropy.visualization import ZScaleInterval
 
-    stamps = made(1, size=63)
+    stamps = simulate(1, size=63)
     image = plot.mosaic(stamps, rows=1).findobj(lambda a: type(a).__name__ == "AxesImage")[0]
     expected = ZScaleInterval().get_limits(stamps.plane(0, "science").astype(np.float64))
     assert image.get_clim() == pytest.approx(expected)
@@ -111,7 +111,7 @@ def test_the_mark_points_at_the_candidate():
 
 
 def test_scores_that_are_all_nan_still_give_a_picture():
-    figure = plot.mosaic(made(3), np.full(3, np.nan))
+    figure = plot.mosaic(simulate(3), np.full(3, np.nan))
     assert "no candidate has a score" in texts(figure)
     assert "obj0  1000\nno score" in texts(figure)
 
@@ -120,7 +120,7 @@ def test_pyplot_is_left_alone():
     import matplotlib.pyplot as plt
 
     before = plt.get_fignums()
-    plot.mosaic(made(2), [0.1, 0.9])
+    plot.mosaic(simulate(2), [0.1, 0.9])
     plot.mdr_fpr({"a": ([0.1, 0.9], [0, 1])})
     assert plt.get_fignums() == before
 
@@ -137,7 +137,7 @@ def test_pyplot_is_left_alone():
 )
 def test_what_cannot_be_drawn_raises(arguments, told):
     with pytest.raises(ValueError, match=told):
-        plot.mosaic(made(4), **arguments)
+        plot.mosaic(simulate(4), **arguments)
 
 
 def test_no_candidates_and_no_curves_raise():

@@ -19,7 +19,7 @@ BY_HAND = "import ctypes; ctypes.CDLL('libzstd.so.1')"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def model_file(tmp_path_factory):
     """Return a library that leaves a mark where it is loaded, and does nothing else."""
     folder = tmp_path_factory.mktemp("library")
     source = folder / "hostile.c"
@@ -32,12 +32,12 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def folder(made, tmp_path):
+def folder(model_file, tmp_path):
     """Return a folder that holds a night, and such libraries under the names of those that read it."""
     (tmp_path / "below").mkdir()
     for name in NAMES:
-        shutil.copy(made, tmp_path / name)
-        shutil.copy(made, tmp_path / "below" / name)
+        shutil.copy(model_file, tmp_path / name)
+        shutil.copy(model_file, tmp_path / "below" / name)
     (tmp_path / "night.avro").write_bytes(avro_bytes([packet(0)], codec="zstandard"))
     return tmp_path
 

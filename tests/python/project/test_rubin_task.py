@@ -58,41 +58,41 @@ def catalog(x: Any, y: Any, contiguous: bool = True) -> BaseCatalog:
     schema.addField(Field("id", "L"))
     for axis in "xy":
         schema.addField(f"slot_Centroid_{axis}", type="D", doc="position")
-    made = BaseCatalog(schema)
-    made.resize(len(x))
-    made["id"] = 10**17 + np.arange(len(x))
-    made["slot_Centroid_x"], made["slot_Centroid_y"] = x, y
-    made._contiguous = contiguous
-    return made
+    created = BaseCatalog(schema)
+    created.resize(len(x))
+    created["id"] = 10**17 + np.arange(len(x))
+    created["slot_Centroid_x"], created["slot_Centroid_y"] = x, y
+    created._contiguous = contiguous
+    return created
 
 
 @pytest.mark.parametrize("contiguous", [True, False])
 def test_sources_get_the_scores_of_their_stamps(task: ModuleType, contiguous: bool) -> None:
     (science, template, difference), x, y = field()
     sources = catalog(x, y, contiguous)
-    made = (
+    result = (
         task.RealBogusTask()
         .run(template=template, science=science, difference=difference, diaSources=sources)
         .classifications
     )
     expected = s2v.load("default").score(s2v.from_images(science, template, difference, x=x, y=y))
-    assert isinstance(made, BaseCatalog)
-    assert list(made.schema.fields) == ["id", "score", "score_flags"]
-    np.testing.assert_array_equal(made["id"], 10**17 + np.arange(len(x)))
-    np.testing.assert_array_equal(made["score"], expected.score.astype(float))
+    assert isinstance(result, BaseCatalog)
+    assert list(result.schema.fields) == ["id", "score", "score_flags"]
+    np.testing.assert_array_equal(result["id"], 10**17 + np.arange(len(x)))
+    np.testing.assert_array_equal(result["score"], expected.score.astype(float))
     # A bad pixel at the edge of a stamp, where the model does not look, is told of by the stamp alone.
     masked = bits("masked_pixels")
-    np.testing.assert_array_equal(made["score_flags"] & ~masked, expected.flags & ~np.uint32(masked))
-    assert 0 < np.sum(made["score_flags"] & masked > 0) < np.sum(expected.flags & masked > 0)
-    assert np.isnan(made["score"][5])
-    assert np.isfinite(made["score"]).sum() > 30
-    assert np.nanmax(made["score"]) > 0.5 > np.nanmin(made["score"])
+    np.testing.assert_array_equal(result["score_flags"] & ~masked, expected.flags & ~np.uint32(masked))
+    assert 0 < np.sum(result["score_flags"] & masked > 0) < np.sum(expected.flags & masked > 0)
+    assert np.isnan(result["score"][5])
+    assert np.isfinite(result["score"]).sum() > 30
+    assert np.nanmax(result["score"]) > 0.5 > np.nanmin(result["score"])
 
 
 def test_no_source_gives_an_empty_catalog(task: ModuleType) -> None:
     (science, template, difference), _, _ = field()
-    made = task.RealBogusTask().run(template, science, difference, catalog(np.zeros(0), np.zeros(0)))
-    assert len(made.classifications) == 0
+    result = task.RealBogusTask().run(template, science, difference, catalog(np.zeros(0), np.zeros(0)))
+    assert len(result.classifications) == 0
 
 
 def test_the_configuration_names_a_model(task: ModuleType) -> None:

@@ -77,12 +77,12 @@ def test_a_bill_of_materials(tmp_path):
         "S2V_SBOM_CUDA_REF": "",
     }
     lines = [f'set({name} "{value}")' for name, value in given.items()]
-    made = tmp_path / "bill.json"
-    lines.append(f'configure_file("{ROOT / "src" / "sbom.cdx.json.in"}" "{made}" @ONLY)')
+    path = tmp_path / "bill.json"
+    lines.append(f'configure_file("{ROOT / "src" / "sbom.cdx.json.in"}" "{path}" @ONLY)')
     script.write_text("\n".join(lines) + "\n")
     cmake = Path(sys.executable).parent / "cmake"
     subprocess.run([cmake if cmake.exists() else "cmake", "-P", script], check=True)
-    bill = json.loads(made.read_text())
+    bill = json.loads(path.read_text())
     wheel.check_bill(bill, ["space2vec/_core.so"], "0.1.0")
     with pytest.raises(AssertionError):
         wheel.check_bill(bill, ["space2vec/_cuda.cpython.so"], "0.1.0")

@@ -33,7 +33,7 @@ def alerts(night: Night) -> LabelledStamps:
 
 
 @pytest.fixture(scope="module")
-def made(alerts: LabelledStamps) -> LabelledStamps:
+def hybrids(alerts: LabelledStamps) -> LabelledStamps:
     return hybrid(alerts, 240, seed=2)
 
 
@@ -140,24 +140,24 @@ def test_stamps_that_cannot_be_changed_are_left_out() -> None:
 # The rows
 
 
-def test_rows_repeat_and_can_be_made_in_pieces(alerts: LabelledStamps, made: LabelledStamps) -> None:
+def test_rows_repeat_and_can_be_made_in_pieces(alerts: LabelledStamps, hybrids: LabelledStamps) -> None:
     parts = LabelledStamps.concatenate([hybrid(alerts, 15, seed=2), hybrid(alerts, 25, seed=2, first=15)])
     for name in ("label", "kind", "group"):
-        assert getattr(parts, name).tolist() == getattr(made, name)[:40].tolist()
+        assert getattr(parts, name).tolist() == getattr(hybrids, name)[:40].tolist()
     np.testing.assert_array_equal(parts.stamps.candidate_id, np.arange(40))
-    np.testing.assert_array_equal(parts.stamps.buffer, made.stamps.buffer[: parts.stamps.buffer.size])
+    np.testing.assert_array_equal(parts.stamps.buffer, hybrids.stamps.buffer[: parts.stamps.buffer.size])
     assert not np.array_equal(hybrid(alerts, 15, seed=3).stamps.buffer, hybrid(alerts, 15, seed=2).stamps.buffer)
 
 
-def test_labels_kinds_and_groups(alerts: LabelledStamps, made: LabelledStamps) -> None:
-    assert made.label.sum() == 120
-    assert set(made.kind[made.label == 1]) == {"fake", "variable"}
-    assert set(made.kind[made.label == 0]) == {"bogus"}
-    assert set(made.group) <= set(alerts.group[alerts.label == 0])
-    assert made.group.tolist() == made.stamps.object_id.tolist()
-    assert np.isnan(made.teacher).all()
+def test_labels_kinds_and_groups(alerts: LabelledStamps, hybrids: LabelledStamps) -> None:
+    assert hybrids.label.sum() == 120
+    assert set(hybrids.kind[hybrids.label == 1]) == {"fake", "variable"}
+    assert set(hybrids.kind[hybrids.label == 0]) == {"bogus"}
+    assert set(hybrids.group) <= set(alerts.group[alerts.label == 0])
+    assert hybrids.group.tolist() == hybrids.stamps.object_id.tolist()
+    assert np.isnan(hybrids.teacher).all()
     # Both classes are made of the same alerts.
-    assert len(set(made.group[made.label == 0]) & set(made.group[made.label == 1])) > 20
+    assert len(set(hybrids.group[hybrids.label == 0]) & set(hybrids.group[hybrids.label == 1])) > 20
 
 
 def test_a_teacher_tells_the_bogus(alerts: LabelledStamps) -> None:
@@ -171,9 +171,9 @@ def test_no_edge_takes_the_candidate_away(alerts: LabelledStamps) -> None:
     corners = [[stamps.plane(row, name)[22:, 22:] for name in CHANNELS] for row in range(40)]  # type: ignore[index]
     near = LabelledStamps(s2v.Stamps(corners, centre=np.full((40, 2), 9)), np.zeros(40, np.int8), alerts.kind[:40])
     for real_fraction in (0.0, 1.0):
-        made = hybrid(near, 150, seed=3, real_fraction=real_fraction)
-        assert (made.stamps.centre >= 0).all()
-        assert (made.stamps.centre < made.stamps.shape[:, 0]).all()
+        hybrids = hybrid(near, 150, seed=3, real_fraction=real_fraction)
+        assert (hybrids.stamps.centre >= 0).all()
+        assert (hybrids.stamps.centre < hybrids.stamps.shape[:, 0]).all()
 
 
 def test_numbers_are_checked(alerts: LabelledStamps) -> None:
@@ -308,10 +308,10 @@ def test_alerts_get_the_scores_of_a_table(night: Night, tmp_path: Path) -> None:
         read_labelled_alerts(tmp_path / "alerts", tmp_path / "others.csv")
 
 
-def test_a_teacher_scores_rows(made: LabelledStamps) -> None:
-    taught = add_teacher_scores(made[:5], lambda stamps: np.arange(len(stamps), dtype=np.float32) / 10)
+def test_a_teacher_scores_rows(hybrids: LabelledStamps) -> None:
+    taught = add_teacher_scores(hybrids[:5], lambda stamps: np.arange(len(stamps), dtype=np.float32) / 10)
     np.testing.assert_allclose(taught.teacher, [0.0, 0.1, 0.2, 0.3, 0.4])
-    assert taught.label.tolist() == made.label[:5].tolist()
+    assert taught.label.tolist() == hybrids.label[:5].tolist()
 
 
 def test_hybrids_of_real_alerts(data: Path) -> None:

@@ -31,7 +31,7 @@ def test_rows_depend_on_their_number_and_the_seed_alone(alerts: LabelledStamps) 
 
 
 def test_the_difference_stays_science_less_a_still_sky_of_one_of_the_alerts(alerts: LabelledStamps) -> None:
-    made = variants(alerts, 60, seed=3)
+    varied = variants(alerts, 60, seed=3)
     still = {}
     for row in range(len(alerts)):
         science, difference = (alerts.stamps.plane(row, name) for name in ("science", "difference"))
@@ -39,36 +39,36 @@ def test_the_difference_stays_science_less_a_still_sky_of_one_of_the_alerts(aler
         assert difference is not None
         still[alerts.group[row]] = [np.nanmedian(science - difference), np.nanmedian(science + difference)]
     others = 0
-    for row in range(len(made)):
-        science, difference = (made.stamps.plane(row, name) for name in ("science", "difference"))
+    for row in range(len(varied)):
+        science, difference = (varied.stamps.plane(row, name) for name in ("science", "difference"))
         assert science is not None
         assert difference is not None
         sky = [np.nanmedian(science - difference), np.nanmedian(science + difference)]
         away = {group: min(abs(a - b) for a in sky for b in held) for group, held in still.items()}
         assert min(away.values()) < 2.0, "DN: noise moves the median of a sky of 100 and more"
-        others += away[made.group[row]] >= 2.0
-    assert 0.2 < others / len(made) < 0.6
+        others += away[varied.group[row]] >= 2.0
+    assert 0.2 < others / len(varied) < 0.6
 
 
 def test_the_candidate_stays_within_the_shift_that_is_said(alerts: LabelledStamps) -> None:
-    made = variants(alerts, 80, seed=4)
-    away = made.stamps.centre - made.stamps.shape[:, 0] // 2
-    whole = (made.stamps.shape[:, 0] == 63).all(axis=1)
+    varied = variants(alerts, 80, seed=4)
+    away = varied.stamps.centre - varied.stamps.shape[:, 0] // 2
+    whole = (varied.stamps.shape[:, 0] == 63).all(axis=1)
     assert np.abs(away[whole]).max() == 2
 
 
 def test_half_of_them_are_made_of_bogus_and_ids_are_kept(alerts: LabelledStamps) -> None:
     few = alerts[np.flatnonzero((alerts.label == 1) | (np.cumsum(alerts.label == 0) <= 3))]
-    made = variants(few, 200, seed=5)
-    assert 0.4 < (made.label == 0).mean() < 0.6
-    assert set(made.group[made.label == 0]) <= set(few.group[few.label == 0])
-    assert (made.kind == "variant").all()
-    assert np.isnan(made.teacher).all()
+    varied = variants(few, 200, seed=5)
+    assert 0.4 < (varied.label == 0).mean() < 0.6
+    assert set(varied.group[varied.label == 0]) <= set(few.group[few.label == 0])
+    assert (varied.kind == "variant").all()
+    assert np.isnan(varied.teacher).all()
 
 
 def test_a_teacher_scores_them(alerts: LabelledStamps) -> None:
-    made = add_teacher_scores(variants(alerts, 6, seed=6), lambda stamps: np.full(len(stamps), 0.25, np.float32))
-    assert (made.teacher == 0.25).all()
+    varied = add_teacher_scores(variants(alerts, 6, seed=6), lambda stamps: np.full(len(stamps), 0.25, np.float32))
+    assert (varied.teacher == 0.25).all()
 
 
 def test_what_cannot_be_made_is_told(alerts: LabelledStamps) -> None:

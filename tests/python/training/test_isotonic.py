@@ -143,7 +143,7 @@ def test_a_cross_check_parts_objects() -> None:
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> s2v.Forest:
+def calibrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> s2v.Forest:
     """Stand in a folder with a model, features of candidates, their labels and their scores."""
     monkeypatch.chdir(tmp_path)
     forest = suite.model(registry.AUTOSCAN_STAMP)
@@ -162,7 +162,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> s2v.Forest:
     return forest
 
 
-def test_a_calibrated_model_is_made_and_scores(made: s2v.Forest, capsys: Captured) -> None:
+def test_a_calibrated_model_is_made_and_scores(calibrated: s2v.Forest, capsys: Captured) -> None:
     capsys.readouterr()
     assert (
         main(["calibrate", "m.safetensors", "scores.parquet", "--labels", "labels.csv", "-o", "new.safetensors"]) == 0
@@ -174,7 +174,7 @@ def test_a_calibrated_model_is_made_and_scores(made: s2v.Forest, capsys: Capture
     table = model.header.calibration
     assert table is not None
     assert f"model {model.id}, with a calibration of {len(table.x)} knots, in new.safetensors" in said.out
-    assert table.fitted["model"] == made.id
+    assert table.fitted["model"] == calibrated.id
     assert table.fitted["labels"] == "labels.csv"
     metrics = model.header.metrics
     assert metrics["before calibration"] == {"auc": 0.9}
@@ -221,20 +221,22 @@ def failing(capsys: Captured, *command: str) -> str:
         (["m.safetensors", "scores.parquet", "--labels", "one.csv", "-o", "new.safetensors"], "both real and bogus"),
     ],
 )
-def test_what_cannot_be_calibrated_says_so(made: s2v.Forest, command: list[str], told: str, capsys: Captured) -> None:
+def test_what_cannot_be_calibrated_says_so(
+    calibrated: s2v.Forest, command: list[str], told: str, capsys: Captured
+) -> None:
     Path("few.csv").write_text("ID,label\n" + "".join(f"{i},{i % 2}\n" for i in range(12)))
     Path("one.csv").write_text("ID,label\n" + "".join(f"{i},1\n" for i in range(100)))
     assert told in failing(capsys, *command)
 
 
-def test_few_rows_and_unknown_scores_are_told(made: s2v.Forest, capsys: Captured) -> None:
+def test_few_rows_and_unknown_scores_are_told(calibrated: s2v.Forest, capsys: Captured) -> None:
     rows = "".join(f"{i},{i / 40:.3f},same\n" for i in range(40))
     Path("others.csv").write_text(f"ID,score,objectId\n{rows}")
     Path("few.csv").write_text("ID,label\n" + "".join(f"{i},{int(i >= 20)}\n" for i in range(40)))
     capsys.readouterr()
     assert main(["calibrate", "m.safetensors", "others.csv", "--labels", "few.csv", "-o", "new.safetensors"]) == 0
     told = capsys.readouterr().err
-    assert f"others.csv does not say its model; they are assumed to be of {made.id}" in told
+    assert f"others.csv does not say its model; they are assumed to be of {calibrated.id}" in told
     assert "only 20 rows of one label" in told
     assert "too few objects for a cross-validation" in told
 
@@ -243,8 +245,8 @@ def test_few_rows_and_unknown_scores_are_told(made: s2v.Forest, capsys: Captured
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv"])
-def test_scores_become_decisions(made: s2v.Forest, suffix: str) -> None:
-    scores = made.predict(suite.forest().x)
+def test_scores_become_decisions(calibrated: s2v.Forest, suffix: str) -> None:
+    scores = calibrated.predict(suite.forest().x)
     at = float(np.sort(scores)[300])
     out = f"decided.{suffix}"
     # A row whose features are all unknown has no score, and no decision.
@@ -259,28 +261,28 @@ def test_scores_become_decisions(made: s2v.Forest, suffix: str) -> None:
     assert "threshold" in str(peek_note(Path(out)))
 
 
-def test_a_threshold_of_evaluate_decides_as_it_measured(made: s2v.Forest, capsys: Captured) -> None:
+def test_a_threshold_of_evaluate_decides_as_it_measured(calibrated: s2v.Forest, capsys: Captured) -> None:
     assert main(["evaluate", "scores.parquet", "--labels", "labels.csv", "--bootstrap", "0", "--json", "f.json"]) == 0
     (figures,) = json.loads(Path("f.json").read_text()).values()
     table = s2v.Features(suite.forest().x, registry.AUTOSCAN_STAMP)
     real = np.loadtxt("labels.csv", delimiter=",", skiprows=1)[:, 1] == 1
     for name in OPERATING_POINTS:
         at = figures["thresholds"][name]["value"]
-        passed = made.score(table).decide(at) == "real"
+        passed = calibrated.score(table).decide(at) == "real"
         rate = passed[~real].mean() if name.startswith("fpr") else 1 - passed[real].mean()
         assert rate == pytest.approx(figures["metrics"][name]["value"])
 
 
 @pytest.mark.parametrize("text", ["1.5", "-0.1", "nan", "half"])
-def test_a_threshold_that_is_none_is_refused(made: s2v.Forest, text: str, capsys: Captured) -> None:
+def test_a_threshold_that_is_none_is_refused(calibrated: s2v.Forest, text: str, capsys: Captured) -> None:
     assert main(["score", "features.csv", "-o", "x.csv", "--threshold", text]) == 2
     assert "--threshold" in capsys.readouterr().err
     if text != "half":
         with pytest.raises(ValueError, match="threshold must lie from 0 to 1"):
-            made.score(s2v.Features(suite.forest().x, registry.AUTOSCAN_STAMP)).decide(float(text))
+            calibrated.score(s2v.Features(suite.forest().x, registry.AUTOSCAN_STAMP)).decide(float(text))
 
 
-def test_another_threshold_is_not_resumed(made: s2v.Forest, capsys: Captured) -> None:
+def test_another_threshold_is_not_resumed(calibrated: s2v.Forest, capsys: Captured) -> None:
     command = ["score", "features.csv", "-o", "d.csv", "--model", "m.safetensors"]
     assert main([*command, "--threshold", "0.5"]) == 0
     assert main([*command, "--threshold", "0.5", "--resume"]) == 0
