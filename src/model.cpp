@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <thread>
 
 namespace py = pybind11;
 
@@ -139,7 +138,7 @@ s2v_scorer *IdleScorers::take(const s2v_model *model, int threads) {
 
 void IdleScorers::give_back(s2v_scorer *scorer, int threads) {
     // As many threads wait as could ever work at a time, or those of one scorer.
-    const int most = std::max(threads, 2 * static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
+    const int most = std::max(threads, 2 * s2v_usable_cores());
     std::vector<Idle> surplus;
     {
         const std::lock_guard<std::mutex> hold(lock_);

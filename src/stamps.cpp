@@ -103,6 +103,7 @@ void register_stamps(py::module_ &module) {
         const char *const name = s2v_isa();
         return name ? py::object(py::str(name)) : py::object(py::none());
     });
+    module.def("usable_cores", &s2v_usable_cores);
     module.def("registry", &s2v_registry);
     module.def("stamp_feature_name", &s2v_stamp_feature_name, py::arg("sets"), py::arg("index"));
     module.def("features", &features, py::arg("stamps"), py::arg("sets"), py::arg("paper"),

@@ -79,6 +79,11 @@ void each(const std::byte *from, std::int32_t count, Out *out, F f) noexcept {
 template <class T, bool kSwapped>
 void read_values(const std::byte *from, std::int32_t count, double scale, double zero, float *out) noexcept {
     using Real = std::conditional_t<std::is_same_v<T, double>, double, float>;
+    if constexpr (std::is_same_v<T, float> && !kSwapped)
+        if (scale == 1.0 && zero == 0.0) {
+            std::memcpy(out, from, static_cast<std::size_t>(count) * sizeof(float));
+            return;
+        }
     const auto a = static_cast<Real>(scale);
     const auto b = static_cast<Real>(zero);
     if (scale == 1.0 && zero == 0.0)
@@ -174,6 +179,14 @@ const std::byte *ImageRows::at(std::int32_t row, std::int32_t column) const noex
     return data_ + (row * stride_ + column) * size_;
 }
 
+void ImageRows::prefetch(std::int32_t row, std::int32_t column, std::int32_t count) const noexcept {
+    constexpr std::ptrdiff_t kLine = 64;
+    const std::byte *const first = at(row, column);
+    const std::byte *const last = at(row, column + count - 1);
+    for (const std::byte *line = first; line < last; line += kLine) __builtin_prefetch(line);
+    __builtin_prefetch(last);
+}
+
 void ImageRows::values(std::int32_t row, std::int32_t column, std::int32_t count, double scale, double zero,
                        float *out) const noexcept {
     const std::byte *const from = at(row, column);
@@ -235,6 +248,17 @@ Reach Frame::reach_of(Pixel centre, std::int32_t side) const noexcept {
     const std::int64_t top = centre.row - side / 2;
     const std::int64_t left = centre.column - side / 2;
     return {within(-top), within(height_ - top), within(-left), within(width_ - left)};
+}
+
+void Frame::prefetch(Pixel centre, std::int32_t side, const Reach &part) const noexcept {
+    const auto column = static_cast<std::int32_t>(centre.column - side / 2 + part.left);
+    const auto count = static_cast<std::int32_t>(part.right - part.left);
+    for (std::int64_t r = part.top; r < part.bottom; ++r) {
+        const auto row = static_cast<std::int32_t>(centre.row - side / 2 + r);
+        pixels_.prefetch(row, column, count);
+        if (mask_.is_present()) mask_.prefetch(row, column, count);
+        if (variance_.is_present()) variance_.prefetch(row, column, count);
+    }
 }
 
 std::uint32_t Frame::read(Pixel centre, std::int32_t side, const Reach &part, std::int64_t width,

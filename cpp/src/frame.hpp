@@ -18,6 +18,8 @@ public:
     [[nodiscard]] bool is_present() const noexcept {
         return data_ != nullptr;
     }
+    // Fetch these numbers of a row into the cache ahead of their use.
+    void prefetch(std::int32_t row, std::int32_t column, std::int32_t count) const noexcept;
     // Numbers [column, column + count) of a row, scale * stored + zero in the arithmetic of the FITS reader.
     void values(std::int32_t row, std::int32_t column, std::int32_t count, double scale, double zero,
                 float *out) const noexcept;
@@ -74,6 +76,8 @@ public:
     // The part of a square of `side` pixels around a pixel that the frame has, in coordinates of the square.
     [[nodiscard]] Reach reach_of(Pixel centre, std::int32_t side) const noexcept;
 
+    // Fetch the pixels of such a part into the cache ahead of their use.
+    void prefetch(Pixel centre, std::int32_t side, const Reach &part) const noexcept;
     // Writes rows and columns `part` of such a square into `out`, `width` pixels a row, which begins at (part.top,
     // part.left): the frame has them. Returns masked_pixels where one is bad, and saturated where a mask says so within
     // the window of features.

@@ -51,6 +51,7 @@ public:
 
 private:
     std::size_t divide(std::byte *memory) noexcept;
+    void prefetch_row(const Field &field, std::int64_t row) const noexcept;
     void cut_row(const Field &field, std::int64_t row, std::int64_t at) noexcept;
 
     std::int32_t side_;

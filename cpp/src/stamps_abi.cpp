@@ -60,6 +60,10 @@ s2v_status s2v_prepare(const s2v_stamps *stamps, const char *recipe, float *plan
     });
 }
 
+int32_t s2v_usable_cores(void) {
+    return usable_cores();
+}
+
 const char *s2v_isa(void) {
     const s2v_isa_table *const table = active_isa();
     return table ? table->name : nullptr;

@@ -97,6 +97,10 @@ S2V_API void s2v_set_log(s2v_log log, void *context);
  * unsupported SPACE2VEC_ISA makes every computing function return S2V_UNKNOWN_NAME, and this one NULL. */
 S2V_API const char *s2v_isa(void);
 
+/* The processors that the process may use, for which threads = 0 stands: those of its affinity, or fewer where its
+ * control group has a quota of processor time. At least 1. */
+S2V_API int32_t s2v_usable_cores(void);
+
 /* The name of the library that unpacks short gzip and deflate streams: "space2vec", "libdeflate" or "zlib". NULL if the
  * environment variable SPACE2VEC_INFLATE names one that this machine lacks; no reader opens then. */
 S2V_API const char *s2v_inflate_engine(void);
