@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import signal
@@ -18,7 +17,6 @@ import pytest
 
 import space2vec as s2v
 from space2vec.cli import main
-from space2vec.cli.progress import Progress, count_rows, summary
 from space2vec.reading import options
 from space2vec.registry import FLAGS
 
@@ -298,28 +296,6 @@ def test_zero_rows_give_an_empty_table(tmp_path: Path, capsys: Captured) -> None
     assert pq.read_table(out).column_names == ["object_id", "candidate_id", "score", "flags"]
 
 
-def test_doctor(capsys: Captured) -> None:
-    assert main(["doctor"]) == 0
-    said = capsys.readouterr().out
-    for subject in (
-        "space2vec",
-        "backend",
-        "threads",
-        "cuda",
-        "scikit-learn",
-        "networks",
-        "model autoscan",
-        "model stampnet",
-    ):
-        assert re.search(rf"^{subject}: +\S", said, flags=re.MULTILINE), subject
-
-
-def test_doctor_fails_where_nothing_can_compute(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SPACE2VEC_BACKEND", "abacus")
-    assert main(["doctor"]) == 1
-    assert re.search(r"^backend: +none: .*abacus", capsys.readouterr().out, flags=re.MULTILINE)
-
-
 def test_two_nights_do_not_mix(night: Path, capsys: Captured) -> None:
     before = sorted((night / "alerts").iterdir())
     assert "holds a simulated night already" in failing(capsys, "simulate", "-n", "2", "-o", night / "alerts")
@@ -398,66 +374,6 @@ def test_help_and_version(capsys: Captured) -> None:
     for command in ("score", "features", "train", "evaluate", "reproduce", "simulate", "export", "doctor"):
         assert command in said
         assert main([command, "--help"]) == 0
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_progress_on_a_terminal_and_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(float(second) for second in range(100))
-    monkeypatch.setattr("space2vec.cli.progress.time.monotonic", lambda: next(clock))
-    plain = io.StringIO()
-    with Progress("score", stream=plain) as progress:
-        for done in range(6):
-            progress.update(100, done, 6)
-    lines = plain.getvalue().splitlines()
-    assert lines
-    assert all(re.fullmatch(r"score: \d+ rows, \d of 6 files, \d+ rows/s", line) for line in lines)
-    for files in (1, 6):
-        terminal = Terminal()
-        with Progress("score", stream=terminal) as progress:
-            progress.update(100, 1, files)
-        assert "100 rows" in terminal.getvalue()
-        assert "rows/s" in terminal.getvalue()
-
-
-def test_the_summary_names_what_is_unusual_with_its_meaning() -> None:
-    rows = [["padded", "bad_stamp"], ["zero_scale"], ["missing"], ["padded", "no_psf"], ["padded"], ["no_psf"]]
-    flags = np.array([s2v.flags.bits(names) for names in rows] + [0] * 994, dtype=np.uint32)
-    counts = count_rows(flags, ~np.isin(np.arange(1000), (0, 1)))
-    assert counts == {
-        "done": {"rows": 998},
-        "flags": {"missing": 1, "padded": 2, "no_psf": 2},
-        "refused": {"bad_stamp": 1, "zero_scale": 1},
-    }
-    lines = [
-        ("zero_scale", "1", "0.1 %"), ("bad_stamp", "1", "0.1 %"),
-        ("padded", "2", "0.2 %"), ("missing", "1", "0.1 %"), ("no_psf", "2", "0.2 %"),
-    ]  # fmt: skip
-    shown = [f"  {name:<10}  {count}   {share}  {FLAGS[name].meaning}" for name, count, share in lines]
-    told = ["1000 rows: 998 scored, 2 not scored", "not scored:", *shown[:2], "scored, with a flag:", *shown[2:]]
-    assert summary("scored", 1000, counts, 2.0).splitlines() == [*told, "2.0 s, 500 rows/s"]
-    more = count_rows(
-        np.full(9000, s2v.flags.bits(["padded", "saturated"]), dtype=np.uint32), np.ones(9000, dtype=bool)
-    )
-    total = {name: counts[name] + more[name] for name in counts}
-    said = summary("scored", 10000, total, 9.0, earlier=1000).splitlines()
-    assert said[-1] == "9.0 s, 1000 rows/s"
-    assert said[0] == "10000 rows: 9998 scored, 2 not scored"
-    assert said[2] == f"  zero_scale  1  <0.1 %  {FLAGS['zero_scale'].meaning}"
-    assert said[-2] == "on many rows: padded (90.0 %), saturated (90.0 %)"
-    assert [line.split()[0] for line in said[5:-2]] == ["missing", "no_psf"]
-
-
-def test_the_summary_of_a_few_rows_names_every_flag() -> None:
-    few = count_rows(np.full(3, s2v.flags.bits("padded"), dtype=np.uint32), np.ones(3, dtype=bool))
-    assert summary("scored", 3, few, 1.0).splitlines()[1:3] == [
-        "scored, with a flag:", f"  padded  3  100.0 %  {FLAGS['padded'].meaning}",
-    ]  # fmt: skip
-    none = count_rows(np.empty(0, dtype=np.uint32), np.empty(0, dtype=bool))
-    assert summary("scored", 0, none, 0.0).splitlines()[0] == "0 rows: 0 scored, 0 not scored"
 
 
 def test_a_real_night(data: Path, tmp_path: Path, capsys: Captured) -> None:
