@@ -33,6 +33,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "score": "score candidates",
     "report": "write a night as pages for a browser",
+    "review": "label a night in a browser",
     "features": "extract features",
     "stream": "score alerts as they arrive from Kafka",
     "train": "train a model",

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from space2vec.cli.columns_option import PacketColumns, add_columns
 from space2vec.cli.common import Problems, add_compute_options, add_inputs, probability, read_batches
 from space2vec.cli.printing import print_line
 
-__all__ = ["register"]
+__all__ = ["WrittenNight", "add_report_options", "register", "write_night"]
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -18,10 +24,17 @@ def register(parser: argparse.ArgumentParser) -> None:
         "Score candidates and write a folder of pages that a browser opens from the file: a table of all of them, the "
         "stamps of each, a histogram of scores, counts of flags, a map of the sky, and labels that can be saved."
     )
-    add_inputs(parser)
+    add_report_options(parser)
     parser.add_argument(
         "-o", "--output", required=True, metavar="FOLDER", help="the folder of the pages; an earlier report is replaced"
     )
+    add_compute_options(parser)
+    parser.set_defaults(run=run)
+
+
+def add_report_options(parser: argparse.ArgumentParser) -> None:
+    """Add INPUT and the options that say what the pages show."""
+    add_inputs(parser)
     parser.add_argument(
         "--model",
         default="default",
@@ -35,28 +48,54 @@ def register(parser: argparse.ArgumentParser) -> None:
         metavar="T",
         help="the score (0 to 1) from which on the page counts a candidate as real (default: 0.5)",
     )
-    parser.add_argument("--title", metavar="TEXT", help="the heading of the report (default: the name of the folder)")
+    parser.add_argument("--title", metavar="TEXT", help="the heading of the pages (default: the name of their folder)")
     add_columns(parser)
     parser.add_argument("--strict", action="store_true", help="stop at the first problem of the inputs")
-    add_compute_options(parser)
-    parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command."""
+@dataclass(frozen=True, slots=True)
+class WrittenNight:
+    """A report that is written: its first page, and the ids of its candidates."""
+
+    page: Path
+    candidates: frozenset[str]
+
+
+def write_night(
+    arguments: argparse.Namespace, folder: Path, problems: Problems, labels: Mapping[str, str] | None = None
+) -> WrittenNight:
+    """Score the inputs and write their report; with labels it is one for a server, with suggestions what to label.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        The options of :func:`add_report_options` and of :func:`space2vec.cli.common.add_compute_options`.
+    folder : Path
+        The folder of the report.
+    problems : Problems
+        Gets the problems of the inputs.
+    labels : mapping of str to str, optional
+        The labels that a server keeps.
+    """
     from space2vec.backends import choice
+    from space2vec.compute import features
+    from space2vec.data.ids import id_keys
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Scores
     from space2vec.models.load import load
     from space2vec.reading import find
     from space2vec.report import NightReport
+    from space2vec.report.selection import most_useful
 
     model = load(arguments.model)
     where = choice.usable_device(arguments.device, model.runtime, bulk=True)
     arguments.inputs = find(arguments.inputs)
     columns = PacketColumns.of(arguments.columns, {"object_id", "candidate_id", "score", "flags"})
-    problems, counts = Problems(strict=arguments.strict), Counter[str]()
-    with NightReport(arguments.output, title=arguments.title, model=model.id, threshold=arguments.threshold) as report:
+    counts: Counter[str] = Counter()
+    ids: set[str] = set()
+    values: list[NDArray[np.float32]] = []
+    all_scores: list[NDArray[np.float32]] = []
+    with NightReport(folder, title=arguments.title, model=model.id, threshold=arguments.threshold) as report:
         # Without the model: a reader that scores keeps no pixels.
         for batch in read_batches(arguments, "report", problems, columns=list(columns.paths.values())):
             rows = batch.rows
@@ -64,13 +103,26 @@ def run(arguments: argparse.Namespace) -> int:
             rows.columns = columns.select(rows.columns, len(rows))
             scores = model.score(rows, threads=arguments.threads, device=where)
             report.add(rows if isinstance(rows, Stamps) else None, scores)
-            decided = scores.decide(arguments.threshold)
-            counts.update(str(decision) for decision in decided if decision is not None)
-        page = report.finish()
-        n = len(report)
+            counts.update(decision or "none" for decision in scores.decide(arguments.threshold))
+            ids.update(key for key in id_keys(scores.candidate_id) if key is not None)
+            if labels is not None:
+                measured = (
+                    rows if not isinstance(rows, Stamps) else features(rows, set="s2v", threads=arguments.threads)
+                )
+                values.append(measured.host_values())
+                all_scores.append(np.asarray(scores.score, dtype=np.float32))
+        suggested = most_useful(np.concatenate(all_scores), np.concatenate(values)).tolist() if values else []
+        page = report.finish(suggested=suggested, labels=labels)
     print_line(
-        f"{n} candidates: {counts['real']} real and {counts['bogus']} bogus at a threshold of {arguments.threshold:g}, "
-        f"{n - counts.total()} without a score"
+        f"{counts.total()} candidates: {counts['real']} real and {counts['bogus']} bogus at a threshold of "
+        f"{arguments.threshold:g}, {counts['none']} without a score"
     )
-    print_line(f"report in {page}")
+    return WrittenNight(page, frozenset(ids))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    problems = Problems(strict=arguments.strict)
+    night = write_night(arguments, Path(arguments.output), problems)
+    print_line(f"report in {night.page}")
     return problems.finish()

@@ -31,7 +31,8 @@ _WHOLE = r"^(?:0|-?[1-9][0-9]{0,18})$"
 #: The form in which pandas writes integers of a column with an absent value.
 _FLOAT_OF_WHOLE = r"(?i)^-?[0-9]+(?:\.0*|(?:\.[0-9]*)?e\+?[0-9]+)$"
 _BAND = r"^[A-Za-z][A-Za-z0-9]{0,2}$"
-_WORDS = {"true": 1.0, "false": 0.0, "real": 1.0, "bogus": 0.0}
+#: Words for labels; who is unsure of a candidate leaves it without a label.
+_WORDS = {"true": 1.0, "false": 0.0, "real": 1.0, "bogus": 0.0, "unsure": float("nan")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from space2vec.data.atomic_file import name_in_errors
 from space2vec.data.columns import as_text, concatenate_columns, is_unknown
-from space2vec.data.ids import id_texts
+from space2vec.data.ids import id_keys
 from space2vec.errors import OutputError
 from space2vec.registry import FLAGS, library_version
 from space2vec.report.pixels import STEPS, CodedStamps, stamps_script
@@ -73,7 +73,12 @@ class NightReport:
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], *, title: str | None = None, model: str = "", threshold: float = 0.5
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        title: str | None = None,
+        model: str = "",
+        threshold: float = 0.5,
     ) -> None:
         #: The folder of the pages.
         self.folder = Path(folder).absolute()
@@ -83,8 +88,8 @@ class NightReport:
         self._title = self.folder.name if title is None else title
         self._model, self._threshold = model, threshold
         self._aside = self.folder.with_name(f".{self.folder.name}.{os.urandom(6).hex()}.part")
-        self._ids: list[NDArray[np.object_]] = []
-        self._objects: list[NDArray[np.object_]] = []
+        self._ids: list[str | None] = []
+        self._objects: list[str | None] = []
         self._scores: list[NDArray[np.float32]] = []
         self._flags: list[NDArray[np.uint32]] = []
         self._columns: list[Columns] = []
@@ -103,7 +108,7 @@ class NightReport:
         shutil.rmtree(self._aside, ignore_errors=True)
 
     def __len__(self) -> int:
-        return sum(map(len, self._ids))
+        return len(self._ids)
 
     def add(self, stamps: Stamps | None, scores: Scores) -> None:
         """Add candidates: their scores, flags, ids and extra columns, and their stamps if there are any.
@@ -115,8 +120,8 @@ class NightReport:
         """
         if stamps is not None and len(stamps) != len(scores):
             raise ValueError(f"there must be one score for each of {len(stamps)} stamps; given {len(scores)}")
-        self._ids.append(id_texts(scores.candidate_id).astype(object))
-        self._objects.append(id_texts(scores.object_id).astype(object))
+        self._ids.extend(id_keys(scores.candidate_id))
+        self._objects.extend(id_keys(scores.object_id))
         self._scores.append(np.asarray(scores.score, dtype=np.float32))
         self._flags.append(scores.flags)
         self._columns.append(dict(scores.columns))
@@ -127,8 +132,16 @@ class NightReport:
             if len(self._waiting) == _STAMPS_A_FILE:
                 self._write_stamps()
 
-    def finish(self) -> Path:
+    def finish(self, *, suggested: Sequence[int] = (), labels: Mapping[str, str] | None = None) -> Path:
         """Write the remaining candidates, give the report its name, and return the path of its first page.
+
+        Parameters
+        ----------
+        suggested : sequence of int, optional
+            Rows in the order in which they are best labelled, see :func:`space2vec.report.selection.most_useful`.
+        labels : mapping of str to str, optional
+            Labels (real, bogus, unsure) by candidate id that a server of the pages keeps: the page then shows these and
+            sends every change to the server, instead of keeping labels in the browser.
 
         Raises
         ------
@@ -138,7 +151,9 @@ class NightReport:
         if self._waiting:
             self._write_stamps()
         with name_in_errors("write", self.folder):
-            text = json.dumps(self._contents(), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+            text = json.dumps(
+                self._contents(suggested, labels), ensure_ascii=True, allow_nan=False, separators=(",", ":")
+            )
             (self._aside / _NIGHT).write_text(f"s2vNight({text});\n", encoding="ascii")
             page = resources.files("space2vec.report") / "page"
             for file in sorted(page.iterdir(), key=lambda entry: entry.name):
@@ -163,14 +178,12 @@ class NightReport:
         self._files += 1
         self._waiting = []
 
-    def _contents(self) -> dict[str, object]:
+    def _contents(self, suggested: Sequence[int], labels: Mapping[str, str] | None) -> dict[str, object]:
         """Return what the page shows beside the stamps, as JSON."""
-        ids = np.concatenate([np.empty(0, dtype=object), *self._ids]).tolist()
-        objects = np.concatenate([np.empty(0, dtype=object), *self._objects]).tolist()
         scores = np.concatenate([np.empty(0, dtype=np.float32), *self._scores])
         flags = np.concatenate([np.empty(0, dtype=np.uint32), *self._flags])
-        columns = concatenate_columns(self._columns, [len(part) for part in self._ids])
-        digest = hashlib.sha256("\n".join(map(str, ids)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        columns = concatenate_columns(self._columns, [len(part) for part in self._scores])
+        digest = hashlib.sha256("\n".join(map(str, self._ids)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
         return {
             "title": self._title,
             "model": self._model,
@@ -180,14 +193,17 @@ class NightReport:
             "steps": STEPS,
             "stampsPerFile": _STAMPS_A_FILE,
             "hasStamps": self._has_stamps,
-            "candidate": [_text(value or None) for value in ids],
-            "object": [_text(value or None) for value in objects],
+            "candidate": [_text(value) for value in self._ids],
+            "object": [_text(value) for value in self._objects],
             "score": [None if math.isnan(value) else float(f"{value:.6g}") for value in scores.tolist()],
             "flags": flags.tolist(),
             "flagNames": [
                 {"name": flag.name, "bit": flag.bit, "meaning": flag.meaning, "scored": flag.scored}
                 for flag in FLAGS.values()
             ],
+            "suggested": list(suggested),
+            "served": labels is not None,
+            "labels": {str(_text(name)): label for name, label in (labels or {}).items()},
             "columns": [
                 {"name": name, "numeric": values.dtype.kind != "O", "values": _cells(values)}
                 for name, values in columns.items()

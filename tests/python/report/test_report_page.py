@@ -6,6 +6,7 @@ Needs Chromium and its driver (on Debian or Ubuntu: chromium chromium-driver) an
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ import pytest
 
 import space2vec as s2v
 from space2vec.data.stamps import CHANNELS
-from space2vec.report import write_report
+from space2vec.report import NightReport, write_report
+from space2vec.report.review import LabelFile, ReviewServer
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="the pages need Selenium (pip install selenium)")
 if TYPE_CHECKING:
@@ -259,3 +261,31 @@ def test_everything_has_a_name(page: WebDriver) -> None:
         ".map((node) => node.outerHTML)"
     )
     assert nameless == []
+
+
+def test_review_asks_and_writes(browser: WebDriver, tmp_path: Path) -> None:
+    stamps = s2v.simulate(8, seed=2).stamps
+    ids = [str(value) for value in stamps.candidate_id]
+    with NightReport(tmp_path / "night") as report:
+        report.add(stamps, s2v.load("default").score(stamps))
+        report.finish(suggested=[3, 5, 1], labels={ids[5]: "bogus"})
+    labels = LabelFile(tmp_path / "labels.csv", {ids[5]: "bogus"})
+    with ReviewServer(tmp_path / "night", labels, frozenset(ids)) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            browser.get(server.address)
+            assert text(browser, "labelled") == "0 real, 1 bogus, 0 unsure"
+            press(browser, "n")
+            assert text(browser, "name") == ids[3]
+            press(browser, "r")
+            assert text(browser, "name") == ids[1]  # 5 has a label already
+            wait(lambda: labels.labels == {ids[5]: "bogus", ids[3]: "real"})
+            labels.path = tmp_path / "nowhere" / "labels.csv"
+            press(browser, "u")
+            wait(lambda: "is not written" in text(browser, "status"))
+            assert text(browser, "labelled") == "1 real, 1 bogus, 0 unsure"
+        finally:
+            server.shutdown()
+            thread.join()
+    browser.get_log("browser")  # the refused label is an error there

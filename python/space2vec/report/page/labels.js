@@ -7,7 +7,13 @@ S2V.labels = (() => {
   let key = "";
   const listeners = [];
 
+  // Where the pages are served by space2vec review, labels are kept by it.
+  const send = (id, label) => fetch("label", {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ candidate_id: id, label }),
+  }).then(async (answer) => { if (!answer.ok) throw new Error(await answer.text()); });
+
   const store = () => {
+    if (S2V.night.served) return true;
     try {
       localStorage.setItem(key, JSON.stringify([...labels]));
       return true;
@@ -18,6 +24,8 @@ S2V.labels = (() => {
 
   const start = () => {
     key = `space2vec labels ${S2V.night.night}`;
+    for (const [id, label] of Object.entries(S2V.night.labels)) labels.set(id, label);
+    if (S2V.night.served) return;
     try {
       for (const [id, label] of JSON.parse(localStorage.getItem(key) || "[]")) if (LABELS.includes(label)) labels.set(id, label);
     } catch {
@@ -27,11 +35,22 @@ S2V.labels = (() => {
 
   const of = (row) => labels.get(S2V.night.candidate[row]) || "";
 
+  const change = (id, label) => {
+    const before = labels.get(id) || "";
+    if (label) labels.set(id, label); else labels.delete(id);
+    if (!S2V.night.served) return;
+    send(id, label).catch((error) => {
+      if (before) labels.set(id, before); else labels.delete(id);
+      S2V.onLabelLost(`the label of ${id} is not written: ${error.message}`);
+      for (const listener of listeners) listener();
+    });
+  };
+
   /** Label a row, or take its label away; false if it has no id that a file of labels could name. */
   const set = (row, label) => {
     const id = S2V.night.candidate[row];
     if (id === null || id === "") return false;
-    if (label) labels.set(id, label); else labels.delete(id);
+    change(id, label);
     store();
     for (const listener of listeners) listener();
     return true;
@@ -77,7 +96,7 @@ S2V.labels = (() => {
     for (const cells of rows) {
       const name = names[(cells[label] || "").trim().toLowerCase()];
       if (!name || !known.has(cells[id])) { strange++; continue; }
-      labels.set(cells[id], name);
+      change(cells[id], name);
       taken++;
     }
     store();

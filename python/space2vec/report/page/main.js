@@ -8,7 +8,7 @@
   const all = Array.from({ length: S2V.count() }, (_, row) => row);
   const columns = S2V.makeColumns();
   const status = get("status");
-  let shown = all, selected = -1, blinking = null, skyPlanned = false, pending = 0;
+  let shown = all, selected = -1, blinking = null, skyPlanned = false, pending = 0, suggestion = -1;
 
   S2V.stretch = () => document.querySelector("input[name=stretch]:checked").value;
 
@@ -125,7 +125,19 @@
     if (selected < 0) return;
     if (!labels.set(selected, name)) { message("this candidate has no id: a file of labels cannot name it"); return; }
     list.update();
-    if (name) list.select(list.state.selected + 1); else show(selected);
+    if (!name) show(selected);
+    else if (selected === suggestion) selectUseful();
+    else list.select(list.state.selected + 1);
+  };
+
+  /** Select the candidate whose label is worth most to training. */
+  const selectUseful = () => {
+    const row = night.suggested.find((entry) => night.candidate[entry] !== null && labels.of(entry) === "");
+    if (row === undefined) { message(night.suggested.length ? "all suggested candidates are labelled" : "space2vec review suggests candidates"); return; }
+    if (!shown.includes(row)) { get("filter").value = ""; filter(); }
+    suggestion = row;
+    list.select(shown.indexOf(row));
+    get("rows").focus();
   };
 
   const countLabels = () => {
@@ -169,7 +181,7 @@
   const move = (by) => list.select(list.state.selected + by);
   const KEYS = {
     j: () => move(1), k: () => move(-1), r: () => label("real"), b: () => label("bogus"), u: () => label("unsure"), x: () => label(""),
-    " ": blink, m: toggleView, "/": () => get("filter").focus(), "?": () => get("keys").showModal(),
+    " ": blink, m: toggleView, n: selectUseful, "/": () => get("filter").focus(), "?": () => get("keys").showModal(),
     1: () => setStretch("zscale"), 2: () => setStretch("linear"), 3: () => setStretch("asinh"),
     ArrowDown: () => move(list.perLine()), ArrowUp: () => move(-list.perLine()), ArrowRight: () => move(1), ArrowLeft: () => move(-1),
     PageDown: () => move(list.page()), PageUp: () => move(-list.page()), Home: () => list.select(0), End: () => list.select(Infinity),
@@ -208,6 +220,9 @@
   get("view").addEventListener("click", toggleView);
   get("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme !== "dark"));
   get("help").addEventListener("click", () => get("keys").showModal());
+  get("useful").hidden = night.suggested.length === 0;
+  get("useful").addEventListener("click", selectUseful);
+  S2V.onLabelLost = (text) => { list.refresh(); show(selected); message(text); };
   get("blink").addEventListener("click", blink);
   get("save").addEventListener("click", save);
   get("stretch").addEventListener("change", () => setStretch(S2V.stretch()));
