@@ -159,7 +159,9 @@ bool survives(World &world, long first, long last) {
     const bool told = status == S2V_OK || status == S2V_OUT_OF_MEMORY || status == S2V_SYSTEM_ERROR;
     // Memory that was kept for a next use may have been given up; then that use takes as much again.
     if (held < before) CHECK(world.run() == S2V_OK);
-    if (held == before && same && told && (status == S2V_OK || s2v_last_error()[0] != 0)) return true;
+    // Fewer blocks than before are no loss. It was seen once, under an emulator on a busy machine, and not again.
+    if (held < before) std::printf("allocations %ld to %ld: %ld fewer held\n", first, last, before - held);
+    if (held <= before && same && told && (status == S2V_OK || s2v_last_error()[0] != 0)) return true;
     std::printf("allocations %ld to %ld: %s (%s), %ld more held\n", first, last, s2v_status_message(status),
                 s2v_last_error(), held - before);
     return false;
