@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 
 import space2vec as s2v
-from helpers.edited_models import edit
 from space2vec import model_files, registry
 from space2vec.backends import kernels
 from space2vec.data import flags
@@ -303,68 +301,6 @@ def test_pickle(files: dict[str, Path], night: s2v.Stamps) -> None:
     assert again.score(night[:9]).score.tobytes() == network.score(night[:9]).score.tobytes()
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"head.weight": np.ones((1, 3), dtype=np.float32)}, "size mismatch for head.weight"),
-        ({"head.weight": None}, "Missing key.*head.weight"),
-        ({"extra": np.ones(3, dtype=np.float32)}, "Unexpected key.*extra"),
-        ({"integer.out.bias": np.ones(1, dtype=np.int64)}, "integers of which its header says nothing"),
-        ({"header": {"integer": {"version": 2}}}, "its integers are of version 2"),
-        ({"header": {"integer": {"version": 1}}}, "a network Tiny is none of integers"),
-        ({"header": {"recipe": {"name": "zscale", "version": 2}}}, "'zscale' has version 1 here; version 2 was asked"),
-        ({"header": {"recipe": {"name": "braai", "version": 1}}}, "does not prepare planes one by one"),
-        ({"header": {"recipe": 7}}, "recipe is no dict"),
-        ({"header": {"recipe": None}}, "the header says"),
-        ({"header": {"kind": "forest"}}, "'forest' with an architecture"),
-        ({"header": {"architecture": None}}, "without an architecture"),
-        ({"header": {"architecture": []}}, "no name and settings"),
-        ({"header": {"architecture": {"name": "Tiny"}}}, "no name and settings"),
-        ({"header": {"features": {"set": "stamp", "version": 9, "names": list(COLUMNS)}}}, "version 9 of"),
-        ({"header": {"features": {"set": "stamp", "version": 1, "names": []}}}, "the header says"),
-    ],
-)
-def test_damaged_files_are_refused(files: dict[str, Path], change: dict[str, Any], reason: str, tmp_path: Path) -> None:
-    path = tmp_path / "network.safetensors"
-    path.write_bytes(files["Tiny"].read_bytes())
-    edit(path, **change)
-    with pytest.raises(ModelError, match=reason) as caught:
-        s2v.load(path)
-    assert str(path) in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"name": "resnet"}, "unknown architecture 'resnet'; known: .*Tiny"),
-        ({"temperature": 0}, "temperature is 0, not a number above 0"),
-        ({"temperature": "warm"}, "temperature is 'warm'"),
-        ({"temperature": True}, "temperature is True"),
-        ({"settings": {"width": 9}}, "size mismatch"),
-        ({"settings": {"depth": 9}}, "settings of Tiny: .*depth"),
-        ({"optional": "template"}, "optional is 'template'; it is a list of planes"),
-        ({"optional": ["sky"]}, "it is a list of planes: science, template, difference"),
-        ({"optional": ["science", "template", "difference"]}, "optional names all planes of recipe 'tiny'"),
-    ],
-)
-def test_damaged_architectures_are_refused(
-    files: dict[str, Path], change: dict[str, Any], reason: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "network.safetensors"
-    path.write_bytes(files["Tiny"].read_bytes())
-    edit(path, {"architecture": {**(model_files.read(path)[0].architecture or {}), **change}})
-    with pytest.raises(ModelError, match=reason):
-        s2v.load(path)
-
-
-def test_cut_files_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
-    path, data = tmp_path / "network.safetensors", files["Tiny"].read_bytes()
-    for size in (0, 7, 100, len(data) // 2, len(data) - 1):
-        path.write_bytes(data[:size])
-        with pytest.raises(ModelError, match="not a whole safetensors file"):
-            s2v.load(path)
-
-
 def test_a_packaged_network_needs_no_other_package() -> None:
     """It is loaded and scores without PyTorch, ONNX Runtime, Numba and safetensors."""
     program = """
@@ -399,30 +335,6 @@ def test_the_runtime_is_chosen_or_asked_for(files: dict[str, Path], monkeypatch:
     with pytest.raises(BackendError, match=r"'tinytable' is in floating point, .*absent: pip install '\.\[torch\]'"):
         s2v.load(files["TinyTable"])
     assert s2v.load("tablenet").runtime is None
-
-
-def test_a_file_holds_the_weights_alone(files: dict[str, Path]) -> None:
-    tensors = load_file(files["Tiny"])
-    state = s2v.load(files["Tiny"]).module.state_dict()
-    assert set(tensors) == set(state)
-    for name, tensor in state.items():
-        np.testing.assert_array_equal(tensors[name], tensor.numpy())
-        assert tensors[name].shape == tuple(tensor.shape)
-    own = {name for name in load_file(packaged()["default"]) if not name.startswith("integer.")}
-    assert own == set(s2v.load().module.state_dict())
-
-
-def test_the_graph_in_a_file_of_an_earlier_version_is_left_out(
-    files: dict[str, Path], night: s2v.Stamps, tmp_path: Path
-) -> None:
-    path, again = tmp_path / "old.safetensors", tmp_path / "new.safetensors"
-    path.write_bytes(files["Tiny"].read_bytes())
-    edit(path, onnx=np.zeros(9, np.uint8), **{"onnx.cuts": np.zeros((1, 2), np.int64)})
-    old, new = s2v.load(path), s2v.load(files["Tiny"])
-    assert old.id == new.id
-    assert old.score(night[:5]).score.tobytes() == new.score(night[:5]).score.tobytes()
-    old.save(again)
-    assert again.read_bytes() == files["Tiny"].read_bytes()
 
 
 @pytest.mark.parametrize("runtime", list(runtimes.RUNTIMES))
