@@ -413,3 +413,68 @@ def test_without_the_package_the_error_says_how_to_get_it(options, model, monkey
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "confluent_kafka" else find(name))
     with pytest.raises(ImportError, match=r"confluent-kafka.*pip install"):
         loop.run(options, model)
+
+
+def renamed(schema, version):
+    """Return a schema with one field more, as the next version of a survey has it."""
+    return {**schema, "fields": [*schema["fields"], {"name": f"added_{version}", "type": "int"}]}
+
+
+def test_schemas_change_in_mid_stream_and_files_come_later(kafka, options, model, tmp_path):
+    """The new schema is in the folder only when its first message comes."""
+    schema = renamed(SCHEMA, 2)
+    written = io.BytesIO()
+    fastavro.schemaless_writer(written, fastavro.parse_schema(schema), packet(3) | {"added_2": 5})
+    new = b"\0\0\0\0\x0b" + written.getvalue()
+    kafka.topics = {("alerts", 0): [ALERTS[3]] * 4 + [new] * 4 + [ALERTS[3]] * 2}
+
+    def watch(point, number):
+        if (point, number) == ("scored", 0):
+            (tmp_path / "schemas" / "11.avsc").write_text(json.dumps(schema))
+
+    assert loop.run(options, model, watch=watch).scored == 10
+    found = list(records(kafka.written["scores"]).values())
+    assert {(one["object_id"], one["candidate_id"], one["score"]) for one in found} == {
+        (packet(3)["objectId"], packet(3)["candid"], found[0]["score"])
+    }
+
+
+def test_a_registry_that_is_down_is_waited_for_in_order(kafka, options, model, monkeypatch):
+    from space2vec.stream import registry
+
+    monkeypatch.setattr(loop, "_FIRST", 0.01)
+    asked = []
+
+    def request(self, path, body=None):
+        if path == "/subjects/scores-value/versions":
+            return {"id": 1}
+        asked.append(path)
+        if len(asked) < 4:
+            raise registry.RegistryDownError("it does not answer")
+        return {"schema": json.dumps(SCHEMA)} if path == f"/schemas/ids/{NUMBER}" else None
+
+    monkeypatch.setattr(registry.UrlRegistry, "_request", request)
+    notices = []
+    loop.run(replace(options, schema_registry="http://registry:1"), model, notice=notices.append)
+    keys = [key.decode() for key, value, *_ in kafka.written["scores"] if value[:5] == b"\0\0\0\0\1"]
+    assert keys == sorted(PLACES, key=lambda place: (int(place.split("/")[1]), int(place.split("/")[2])))
+    assert any("trying again" in notice for notice in notices)
+    assert "pause" in kafka.calls
+    assert asked.count(f"/schemas/ids/{NUMBER}") == 4
+
+
+def test_the_end_does_not_wait_for_a_registry(kafka, options, model, monkeypatch):
+    from space2vec.stream import registry
+
+    def request(self, path, body=None):
+        if body is not None:
+            return {"id": 1}
+        raise registry.RegistryDownError("it does not answer")
+
+    monkeypatch.setattr(registry.UrlRegistry, "_request", request)
+    stop = threading.Event()
+    counts = loop.run(
+        replace(options, schema_registry="http://registry:1"), model, stop=stop, notice=lambda _: stop.set()
+    )
+    assert counts.rows == 0
+    assert not kafka.committed
