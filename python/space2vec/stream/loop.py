@@ -38,6 +38,8 @@ _PATIENCE, _HANDOVER = 30.0, 120.0
 _FIRST, _LAST = 0.1, 10.0
 #: Seconds between looks at the lag, and those that a batch waits for the sink before the source is paused.
 _LOOK, _WAIT = 1.0, 0.5
+#: Seconds of one batch in the output after which the user is told, and after which a transaction is given up.
+_STALLED, _GIVEN_UP = 30.0, 300.0
 #: The fault of a message whose first alert is read.
 _SURPLUS = "surplus"
 
@@ -137,7 +139,7 @@ class _Stream:
         looked = 0.0
         while not self._stop.is_set():
             self._commit()
-            self._sink.check()
+            self._check_sink()
             messages = self._source.read()
             if messages is not None:
                 self._events.passed("read")
@@ -166,6 +168,18 @@ class _Stream:
     def _report(self, report: Callable[[Counts], None]) -> None:
         self._events.lagging(self._source.ends(), self._source.starts)
         report(self._events.counts)
+
+    def _check_sink(self) -> None:
+        """Raise the error that the sink ended with, or one for a transaction that does not end."""
+        self._sink.check()
+        busy = self._sink.busy_seconds()
+        if busy > _STALLED:
+            self._events.notice(f"the output has not taken a batch for more than {_STALLED:.0f} s; waiting")
+        if self._options.exactly_once and busy > _GIVEN_UP:
+            # A client may wait for ever for a coordinator that was restarted; another process can continue.
+            raise StreamError(
+                f"a transaction has not ended within {_GIVEN_UP:.0f} s; nothing is lost: start the stream again"
+            )
 
     def _commit(self) -> None:
         """Commit the positions of stored scores, unless they were stored together."""
@@ -217,6 +231,7 @@ class _Stream:
         while not self._sink.submit(scored, _WAIT):
             self._source.hold(_WAIT)
             self._commit()
+            self._check_sink()
             if scored.messages.epoch != self._source.epoch:
                 return  # its partitions have changed, and it is read again
             if self._stop.is_set():

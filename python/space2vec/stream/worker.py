@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
+from space2vec.errors import StreamError
 from space2vec.stream.messages import ScoredMessages, Stored
 from space2vec.stream.sink import AbandonedError, Sink
 
@@ -12,6 +14,8 @@ __all__ = ["SinkThread"]
 
 #: Seconds between calls of :meth:`Sink.tick`.
 _TICK = 1.0
+#: Seconds within which a sink abandons its work; each call of a client has a shorter limit.
+_ANSWER = 30.0
 
 
 class SinkThread:
@@ -27,6 +31,7 @@ class SinkThread:
         self._changed = threading.Condition()
         self._waiting: ScoredMessages | None = None
         self._busy = False
+        self._began = 0.0
         self._finish = False
         self._end = False
         self._begun = False
@@ -75,7 +80,13 @@ class SinkThread:
             self._waiting = None
             self._abandon = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._abandon or self._error is not None)
+            if not self._changed.wait_for(lambda: not self._abandon or self._error is not None, _ANSWER):
+                raise StreamError("the output does not answer; nothing is lost: start the stream again")
+
+    def busy_seconds(self) -> float:
+        """Return for how long the sink has been at work on one batch."""
+        with self._changed:
+            return time.monotonic() - self._began if self._busy else 0.0
 
     def check(self) -> None:
         """Raise the error that the sink ended with."""
@@ -87,8 +98,9 @@ class SinkThread:
         with self._changed:
             self._end = self._abandon = True
             self._changed.notify_all()
-        self._thread.join()
-        self._sink.close()
+        self._thread.join(_ANSWER)
+        if not self._thread.is_alive():  # a call of a client may never return; the thread ends with the process
+            self._sink.close()
 
     def _idle(self) -> bool:
         return self._error is not None or not (self._busy or self._finish or self._waiting is not None)
@@ -124,7 +136,7 @@ class SinkThread:
                 return False
             abandon, finish, scored = self._abandon, self._finish, self._waiting
             self._waiting = None
-            self._busy = True
+            self._busy, self._began = True, time.monotonic()
             self._changed.notify_all()
         stored = None
         try:

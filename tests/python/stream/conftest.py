@@ -1,10 +1,15 @@
 """Brokers for the tests of streams: noida-db, tansu, and an Apache Kafka that ``SPACE2VEC_KAFKA=host:port`` names."""
 
+import json
 import os
 
 import pytest
 
+import space2vec as s2v
 from helpers import brokers
+from helpers.packets import SCHEMA
+from helpers.stream_alerts import MESSAGES, NUMBER
+from space2vec.stream import StreamOptions, worker
 
 NO_KAFKA = "SPACE2VEC_KAFKA=host:port names no Apache Kafka"
 
@@ -79,3 +84,37 @@ def stream_of():
     yield make
     for stream in streams:
         stream.kill()
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The packaged model."""
+    return s2v.load("default")
+
+
+@pytest.fixture
+def kafka(monkeypatch):
+    """Return Kafka's clients in memory, with the messages of `helpers.stream_alerts` to read."""
+    pytest.importorskip("confluent_kafka", reason="not run: confluent-kafka is not installed")
+    from helpers.fake_kafka import FakeKafka
+
+    monkeypatch.setattr(worker, "_TICK", 0.02)
+    return FakeKafka(monkeypatch, {place: list(held) for place, held in MESSAGES.items()})
+
+
+@pytest.fixture
+def options(tmp_path):
+    """Return what the stream of such a test is asked for."""
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / f"{NUMBER}.avsc").write_text(json.dumps(SCHEMA))
+    return StreamOptions(
+        brokers="nowhere:9092",
+        output="scores",
+        topics=("alerts",),
+        group="group",
+        member="me",
+        schema_registry=str(tmp_path / "schemas"),
+        until_eos=True,
+        batch=4,
+        max_wait=0.02,
+    )

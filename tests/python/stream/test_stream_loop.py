@@ -2,108 +2,23 @@
 
 import io
 import json
-import math
 import threading
 from dataclasses import replace
 from itertools import groupby
 
 import fastavro
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("confluent_kafka", reason="not run: confluent-kafka is not installed")
 
 from confluent_kafka import KafkaError
 
-import space2vec as s2v
-from helpers.fake_kafka import FakeKafka, failure
+from helpers import fake_kafka
+from helpers.fake_kafka import failure
 from helpers.packets import SCHEMA, packet
-from space2vec.data import flags
+from helpers.stream_alerts import ALERTS, NUMBER, PLACES, POISON, assert_scored, records
 from space2vec.errors import StreamError
-from space2vec.stream import StreamOptions, loop, worker
-from space2vec.stream.records import SCHEMA as SCORE
-
-NUMBER = 7
-#: Offsets of the messages that hold no alert.
-POISON = {1: b"garbage", 4: None, 7: b"\0\0\0\0\x09rest"}
-
-
-def alert(k):
-    written = io.BytesIO()
-    fastavro.schemaless_writer(written, fastavro.parse_schema(SCHEMA), packet(k))
-    return b"\0" + NUMBER.to_bytes(4, "big") + written.getvalue()
-
-
-ALERTS = [alert(k) for k in range(10)]
-MESSAGES = {
-    ("alerts", 0): [POISON.get(k, one) for k, one in enumerate(ALERTS)],
-    ("alerts", 1): ALERTS[:6],
-}
-PLACES = {f"{topic}/{number}/{k}" for (topic, number), held in MESSAGES.items() for k in range(len(held))}
-
-
-@pytest.fixture(scope="module")
-def model():
-    return s2v.load("default")
-
-
-@pytest.fixture
-def kafka(monkeypatch):
-    monkeypatch.setattr(worker, "_TICK", 0.02)
-    return FakeKafka(monkeypatch, {place: list(held) for place, held in MESSAGES.items()})
-
-
-@pytest.fixture
-def options(tmp_path):
-    (tmp_path / "schemas").mkdir()
-    (tmp_path / "schemas" / f"{NUMBER}.avsc").write_text(json.dumps(SCHEMA))
-    return StreamOptions(
-        brokers="nowhere:9092",
-        output="scores",
-        topics=("alerts",),
-        group="group",
-        member="me",
-        schema_registry=str(tmp_path / "schemas"),
-        until_eos=True,
-        batch=4,
-        max_wait=0.02,
-    )
-
-
-def records(written):
-    """Return the records of a topic by their keys, each of which occurs once."""
-    parsed = fastavro.parse_schema(json.loads(SCORE))
-    found = {}
-    for key, value, _, _ in written:
-        assert key.decode() not in found
-        assert value[:2] == b"\xc3\x01"
-        found[key.decode()] = fastavro.schemaless_reader(io.BytesIO(value[10:]), parsed)
-    return found
-
-
-def assert_scored(found, model):
-    """See that each message has its record, and that scores, ids and flags are those of the alerts."""
-    assert set(found) == PLACES
-    reader = s2v.MessageReader({NUMBER: SCHEMA}, model=model)
-    for (topic, number), held in MESSAGES.items():
-        scores = reader.read(held)
-        for k in range(len(held)):
-            record = found[f"{topic}/{number}/{k}"]
-            assert (record["topic"], record["partition"], record["offset"]) == (topic, number, k)
-            assert record["flags"] == flags.names(scores.flags[k])
-            assert record["model"] == model.id
-            if number == 0 and k in POISON:
-                assert math.isnan(record["score"])
-                assert record["object_id"] is None
-                assert record["candidate_id"] is None
-                assert record["problem"].startswith(("foreign_file: ", "empty_file: ", "unknown_schema: "))
-                assert "--schema" not in record["problem"]
-            else:
-                assert np.float32(record["score"]) == scores.score[k]
-                assert record["object_id"] == scores.object_id[k]
-                assert record["candidate_id"] == scores.candidate_id[k]
-                assert record["problem"] is None
+from space2vec.stream import loop, worker
 
 
 def steps(calls, *names):
@@ -328,84 +243,6 @@ def test_a_batch_of_large_messages_ends_early(kafka, options, model, monkeypatch
     assert_scored(records(kafka.written["scores"]), model)
 
 
-def read_folder(folder):
-    tables = [pq.read_table(path) for path in sorted(folder.glob("*.parquet"))]
-    return [row for table in tables for row in table.to_pylist()]
-
-
-def in_folder(options, tmp_path):
-    return replace(options, output=str(tmp_path / "scores"), part_rows=6)
-
-
-def test_a_folder_holds_each_message_once_and_where_it_ends(kafka, options, model, tmp_path):
-    loop.run(in_folder(options, tmp_path), model)
-    rows = read_folder(tmp_path / "scores")
-    assert_scored({f"{row['topic']}/{row['partition']}/{row['offset']}": row for row in rows}, model)
-    assert len(rows) == len(PLACES)
-    for path in (tmp_path / "scores").glob("*"):
-        assert path.suffix == ".parquet"
-        note = json.loads(pq.read_schema(path).metadata[b"space2vec"])
-        table = pq.read_table(path)
-        assert (note["begin"], note["end"]) == (table["offset"][0].as_py(), table["offset"][-1].as_py() + 1)
-        assert path.name == f"alerts-{note['partition']:05d}-{note['begin']:020d}.parquet"
-
-
-def test_a_folder_goes_on_where_its_files_end(kafka, options, model, tmp_path):
-    """The group's positions do not count, for they may be behind the files: the process died before the commit."""
-    loop.run(in_folder(options, tmp_path), model)
-    kafka.committed = {("alerts", 0): 3}
-    kafka.topics["alerts", 1].append(ALERTS[0])
-    assert loop.run(in_folder(options, tmp_path), model).rows == 1
-    rows = read_folder(tmp_path / "scores")
-    assert len(rows) == len({(row["partition"], row["offset"]) for row in rows}) == 17
-
-
-def test_two_processes_cannot_write_the_same_rows_into_a_folder(kafka, options, model, tmp_path):
-    """A process that has lost its partitions without having noticed finds the name of its next file taken."""
-
-    def plan(point, number):
-        if (point, number) == ("produced", 0):  # another process has written the file meanwhile
-            (tmp_path / "scores" / f"alerts-00000-{0:020d}.parquet").write_bytes(b"of another")
-
-    with pytest.raises(StreamError, match=r"another process has written .*nothing is lost"):
-        loop.run(in_folder(options, tmp_path), model, watch=plan)
-    assert (tmp_path / "scores" / f"alerts-00000-{0:020d}.parquet").read_bytes() == b"of another"
-
-
-def test_a_damaged_file_of_a_folder_is_named(kafka, options, model, tmp_path):
-    loop.run(in_folder(options, tmp_path), model)
-    path = max((tmp_path / "scores").glob("alerts-00000-*"))
-    path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(StreamError, match=f"{path.name} is damaged.*scored again"):
-        loop.run(in_folder(options, tmp_path), model)
-
-
-def test_messages_that_cannot_be_read_are_copied_before_the_file_appears(kafka, options, model, tmp_path):
-    seen = []
-
-    def watch(point, number):
-        if point == "produced":
-            seen.append(len(kafka.written["dead"]))
-
-    loop.run(replace(in_folder(options, tmp_path), dead_letter="dead"), model, watch=watch)
-    assert seen[0] > 0
-    assert len(kafka.written["dead"]) == len(POISON)
-
-
-def test_old_rows_are_written_though_a_file_is_not_full(kafka, options, model, tmp_path):
-    stop = threading.Event()
-    found = []
-
-    def report(counts):
-        if counts.stored:
-            found.append(counts.stored)
-            stop.set()
-
-    late = replace(in_folder(options, tmp_path), part_rows=1000, part_seconds=0.1, until_eos=False)
-    loop.run(late, model, stop=stop, report=report)
-    assert found[0] == 16
-
-
 def test_without_the_package_the_error_says_how_to_get_it(options, model, monkeypatch):
     import importlib.util
 
@@ -477,4 +314,17 @@ def test_the_end_does_not_wait_for_a_registry(kafka, options, model, monkeypatch
         replace(options, schema_registry="http://registry:1"), model, stop=stop, notice=lambda _: stop.set()
     )
     assert counts.rows == 0
+    assert not kafka.committed
+
+
+def test_a_transaction_that_never_ends_ends_the_stream(kafka, options, model, monkeypatch):
+    monkeypatch.setattr(loop, "_STALLED", 0.2)
+    monkeypatch.setattr(loop, "_GIVEN_UP", 0.5)
+    monkeypatch.setattr(worker, "_ANSWER", 0.2)
+    never, notices = threading.Event(), []
+    monkeypatch.setattr(fake_kafka.Producer, "send_offsets_to_transaction", lambda *_: never.wait(20))
+    with pytest.raises(StreamError, match=r"has not ended.*nothing is lost"):
+        loop.run(replace(options, exactly_once=True, until_eos=False), model, notice=notices.append)
+    never.set()
+    assert any("has not taken a batch" in notice for notice in notices)
     assert not kafka.committed
