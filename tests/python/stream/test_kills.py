@@ -44,15 +44,19 @@ def test_the_points_are_those_of_the_loop():
 @pytest.mark.parametrize("mode", MODES)
 def test_nothing_is_lost_at_any_point(transactional, sent, source, mode, point, tmp_path, stream_of):
     stream = stream_of(transactional, tmp_path, source(transactional), mode, group=f"{mode[:5]}_{point}")
-    assert stream.run(*PARTS, point=point, number=3) == -signal.SIGKILL, stream.log()
+    # One commit is of several batches, where there are no transactions.
+    number = 1 if point in ("offsets sent", "committed") else 3
+    assert stream.run(*PARTS, point=point, number=number) == -signal.SIGKILL, stream.log()
     assert stream.run(*PARTS) == 1, stream.log()
     rows = stream.rows()
     repeated = len(rows) - len(without_repeats(rows))
     assert not differences(sent, without_repeats(rows), tmp_path, PARTITIONS)
-    # Scores in a topic stand before their positions: the batch between the two is repeated. While a batch is read and
-    # scored, the one before it may be there.
-    allowed = {"flushed": (BATCH,), "offsets sent": (BATCH,), "committed": (0,)}.get(point, (0, BATCH))
-    assert repeated in (allowed if mode == "topic" else (0,))
+    # Scores in a topic stand before their positions: what is between the two is repeated.
+    if mode == "topic":
+        assert repeated <= 4 * BATCH
+        assert repeated >= BATCH or point not in ("flushed", "offsets sent")
+    else:
+        assert repeated == 0
 
 
 @pytest.mark.parametrize("mode", ["exactly once", "folder"])
