@@ -91,6 +91,14 @@ def active() -> Kernels:
         raise BackendError(f"the Numba backend needs the package numba: {how_to_get('numba')}") from None
 
 
+def _usable_cores() -> int:
+    """Return how many processors the process may use; the library heeds the quota of a control group, too."""
+    if _native() is not None:
+        cores: int = require_extension("the count of processors").usable_cores()
+        return cores
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def thread_count(threads: int | None) -> int:
     """Check and return a number of threads; None means one per usable core.
 
@@ -102,7 +110,7 @@ def thread_count(threads: int | None) -> int:
         If it is below 1.
     """
     if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return _usable_cores()
     if not isinstance(threads, SupportsIndex):
         raise TypeError(f"threads must be a whole number; given {threads!r}")
     number = operator.index(threads)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import space2vec as s2v
 from helpers import host_device
 from space2vec import backends
-from space2vec.backends import Host, choice, choose
+from space2vec.backends import Host, choice, choose, kernels
 from space2vec.backends.cuda.backend import Cuda
 from space2vec.errors import BackendError, ModelError
 from space2vec.plans.features import FeaturePlan
@@ -91,3 +92,18 @@ def test_both_backends_of_the_host_give_the_same(stamps: s2v.Stamps) -> None:
         first, second = one.score(model, stamps, 1), other.score(model, stamps, 2)
         assert first.score.tobytes() == second.score.tobytes()
         assert first.flags.tobytes() == second.flags.tobytes()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
+def test_as_many_threads_as_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = os.sched_getaffinity(0)
+    assert 1 <= kernels.thread_count(None) <= len(before)
+    for extension in (True, False):
+        if not extension:
+            monkeypatch.setattr(kernels, "_native", lambda: None)
+        os.sched_setaffinity(0, {min(before)})
+        try:
+            assert kernels.thread_count(None) == 1
+        finally:
+            os.sched_setaffinity(0, before)
+    assert kernels.thread_count(3) == 3
