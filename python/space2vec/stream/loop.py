@@ -40,6 +40,8 @@ _FIRST, _LAST = 0.1, 10.0
 _LOOK, _WAIT = 1.0, 0.5
 #: Seconds of one batch in the output after which the user is told, and after which a transaction is given up.
 _STALLED, _GIVEN_UP = 30.0, 300.0
+#: Seconds that a batch waits for the output before the source is paused: a pause discards what was fetched ahead.
+_HOLD = 10.0
 #: The fault of a message whose first alert is read.
 _SURPLUS = "surplus"
 
@@ -228,10 +230,12 @@ class _Stream:
         self._events.scored(scored)
         self._events.passed("scored")
         deadline = None
+        begun = time.monotonic()
         while not self._sink.submit(scored, _WAIT):
-            self._source.hold(_WAIT)
-            self._commit()
             self._check_sink()
+            if time.monotonic() - begun > min(_HOLD, 0.1 * self._patience):
+                self._source.hold(_WAIT)
+            self._commit()
             if scored.messages.epoch != self._source.epoch:
                 return  # its partitions have changed, and it is read again
             if self._stop.is_set():

@@ -125,6 +125,7 @@ def test_messages_that_were_removed_are_told_and_the_oldest_left_is_next(kafka, 
 
 def test_a_slow_sink_pauses_the_source_and_the_consumer_is_still_polled(kafka, options, model, monkeypatch):
     monkeypatch.setattr(loop, "_WAIT", 0.02)
+    monkeypatch.setattr(loop, "_HOLD", 0.02)
     kafka.stalled = True
     polled = []
 
