@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -232,7 +231,7 @@ def _stop_on_signals() -> Iterator[threading.Event]:
     def handle(number: int, frame: FrameType | None) -> None:
         if not stop.is_set():
             stop.set()
-            print("space2vec: ending after what is in work is stored", file=sys.stderr)
+            print_notice("ending after what is in work is stored")
             return
         signal.signal(number, before[signal.Signals(number)])
         signal.raise_signal(number)

@@ -78,10 +78,7 @@ class TopicSink:
         check: Callable[[], None],
     ) -> None:
         self._producer, self._make_encoder, self._member = producer, make_encoder, member
-        self._events, self._check = (
-            events,
-            check,
-        )
+        self._events, self._check = events, check
 
     def begin(self) -> None:
         """Check that the output topics exist, and register the schema of the scores."""

@@ -131,7 +131,7 @@ def test_pixels_are_trained_tested_timed_and_drawn(tmp_path: Path, monkeypatch: 
     whole, own = (record["cost"]["forest"][what][1] for what in ("end to end", "after preparation"))
     assert whole > own > 0
     assert len(list((tmp_path / "kept").glob("pixels_forest_*.safetensors"))) == 1
-    monkeypatch.setattr(pixel_sets.contenders, "train_pixels", lambda *arguments: pytest.fail("trained again"))
+    monkeypatch.setattr(pixel_sets.trainable_models, "train_pixels", lambda *arguments: pytest.fail("trained again"))
     again, _ = pixel_sets.run(sets, QUICK, 20, ["forest"], store)
     assert again["ztf and des"]["models"] == record["models"]
     json.dumps(record)
@@ -167,7 +167,7 @@ def test_alerts_are_scored_by_models_that_have_not_seen_their_object(
         assert shares == {"variants": 5}
         return real[: shares["variants"]]
 
-    monkeypatch.setattr(alert_folds.contenders, "train_pixels", train)
+    monkeypatch.setattr(alert_folds.trainable_models, "train_pixels", train)
     monkeypatch.setattr(alert_folds, "stampnet_rows", derived)
     weights: list[Path] = []
 

@@ -57,8 +57,8 @@ def test_every_public_name_is_there():
     assert dir(space2vec) == sorted(space2vec.__all__)
     for name in space2vec.__all__:
         assert getattr(space2vec, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'torch'"):
-        _ = space2vec.torch
+    with pytest.raises(AttributeError, match="no attribute 'numpy'"):
+        _ = space2vec.numpy
 
 
 def test_the_version_is_that_of_the_c_header():
