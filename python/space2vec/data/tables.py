@@ -80,7 +80,7 @@ class Features(Rows):
         self.names = tuple(names)
         self.object_id = np.array([str(i) for i in range(n)], dtype=object) if object_id is None else object_id
         self.candidate_id = np.arange(n) if candidate_id is None else candidate_id
-        self.columns = further.check_columns(columns, n)
+        self.columns = further.check_columns(columns, n) if columns else {}
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         return np.array(self.host_values(), dtype=dtype, copy=copy)
@@ -170,7 +170,7 @@ class Scores(Rows):
         self.candidate_id = as_ids(candidate_id)
         self.model = model
         self.device = device
-        self.columns = further.check_columns(columns, len(object_id))
+        self.columns = further.check_columns(columns, len(object_id)) if columns else {}
 
     @classmethod
     def concatenate(cls, parts: Sequence[Scores]) -> Scores:
