@@ -21,7 +21,7 @@ from space2vec.stream.messages import Messages, Offsets, ScoredMessages
 from space2vec.stream.options import StreamOptions
 from space2vec.stream.producer import RecordProducer
 from space2vec.stream.records import SCHEMA, RecordEncoder
-from space2vec.stream.registry import RegistryDownError, UrlRegistry, open_registry
+from space2vec.stream.schema_registry import RegistryDownError, UrlRegistry, open_registry
 from space2vec.stream.sink import Sink, TopicSink, TransactionSink
 from space2vec.stream.source import Source
 from space2vec.stream.worker import SinkThread

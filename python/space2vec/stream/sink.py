@@ -11,7 +11,7 @@ from space2vec.stream.events import Events
 from space2vec.stream.messages import ScoredMessages, Stored
 from space2vec.stream.producer import RecordProducer
 from space2vec.stream.records import RecordEncoder
-from space2vec.stream.registry import RegistryDownError
+from space2vec.stream.schema_registry import RegistryDownError
 
 __all__ = ["AbandonedError", "Sink", "TopicSink", "TransactionSink"]
 

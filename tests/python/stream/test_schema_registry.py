@@ -10,8 +10,8 @@ import pytest
 
 from helpers.packets import SCHEMA
 from space2vec.errors import StreamError
-from space2vec.stream import registry
-from space2vec.stream.registry import RegistryDownError, UrlRegistry, open_registry
+from space2vec.stream import schema_registry
+from space2vec.stream.schema_registry import RegistryDownError, UrlRegistry, open_registry
 
 
 @contextlib.contextmanager
@@ -75,7 +75,7 @@ def test_a_registry_that_is_down_may_answer_later(status):
 
 
 def test_answers_that_are_not_json_or_too_large_or_refused_are_errors(monkeypatch):
-    monkeypatch.setattr(registry, "_MOST", 100)
+    monkeypatch.setattr(schema_registry, "_MOST", 100)
     answers = {
         ("GET", "/schemas/ids/1"): (200, b"<html>"),
         ("GET", "/schemas/ids/2"): (200, b" " * 101),
