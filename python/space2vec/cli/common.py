@@ -26,6 +26,7 @@ __all__ = [
     "add_device",
     "add_inputs",
     "add_limits",
+    "add_model",
     "check_no_input",
     "check_picture",
     "limits_of",
@@ -82,6 +83,16 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         metavar="NAME,NAME,...",
         help="the planes, in order, of .npy, .npz and FITS files that do not name them: science, template or "
         "difference (default: all three if a file has three planes, difference if it has one)",
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add --model."""
+    parser.add_argument(
+        "--model",
+        default="default",
+        metavar="NAME|FILE",
+        help="a packaged model, a model file (.safetensors), or the folder of a training run",
     )
 
 

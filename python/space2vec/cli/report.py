@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.cli.columns_option import PacketColumns, add_columns
-from space2vec.cli.common import Problems, add_compute_options, add_inputs, probability, read_batches
+from space2vec.cli.common import Problems, add_compute_options, add_inputs, add_model, probability, read_batches
 from space2vec.cli.printing import print_line
 
 __all__ = ["WrittenNight", "add_report_options", "register", "write_night"]
@@ -35,12 +35,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def add_report_options(parser: argparse.ArgumentParser) -> None:
     """Add INPUT and the options that say what the pages show."""
     add_inputs(parser)
-    parser.add_argument(
-        "--model",
-        default="default",
-        metavar="NAME|FILE",
-        help="a packaged model, a model file (.safetensors), or the folder of a training run",
-    )
+    add_model(parser)
     parser.add_argument(
         "--threshold",
         type=probability,

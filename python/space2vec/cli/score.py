@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from space2vec.cli import resumable_run
-from space2vec.cli.common import add_compute_options, add_inputs, probability
+from space2vec.cli.common import add_compute_options, add_inputs, add_model, probability
 
 if TYPE_CHECKING:
     from space2vec.data.stamps import Stamps
@@ -27,12 +27,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     add_inputs(parser)
     resumable_run.add_output(parser, "the score file")
-    parser.add_argument(
-        "--model",
-        default="default",
-        metavar="NAME|FILE",
-        help="a packaged model, a model file (.safetensors), or the folder of a training run",
-    )
+    add_model(parser)
     parser.add_argument(
         "--threshold",
         type=probability,

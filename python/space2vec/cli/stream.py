@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from space2vec.cli.common import positive
+from space2vec.cli.common import add_model, positive
 from space2vec.cli.printing import print_line, print_lines, print_notice
 
 if TYPE_CHECKING:
@@ -90,9 +90,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="age of its first row at which a file is written (default: 60)",
     )
-    parser.add_argument(
-        "--model", default="default", metavar="NAME|FILE", help="a packaged model or a model file (.safetensors)"
-    )
+    add_model(parser)
     parser.add_argument(
         "--config",
         metavar="FILE",

@@ -70,7 +70,7 @@ class Events:
     notice : callable
         Takes a notice, as text.
     watch : callable, optional
-        Is called at each of the :data:`POINTS`.
+        Is called at each of the ``POINTS``.
     """
 
     def __init__(self, notice: Callable[[str], None], watch: Watch | None = None) -> None:

@@ -69,7 +69,7 @@ def run(
     stop : threading.Event, optional
         Ends the stream when it is set, after what is in work is stored.
     watch : callable, optional
-        Is called with the name of each of the :data:`POINTS` that a batch passes, and how many batches passed it
+        Is called with the name of each of the ``POINTS`` that a batch passes, and how many batches passed it
         before; for tests of what a crash leaves.
     report : callable, optional
         Is called with the counts about once a second and at the end.

@@ -85,7 +85,7 @@ class StreamOptions:
     part_rows, part_seconds : int, float
         A part of a folder is written when it has so many rows, or when its first row is so old.
     settings : mapping of str to str
-        Settings of the clients, as librdkafka names them; see :func:`read_properties`.
+        Settings of the clients, as librdkafka names them; see ``read_properties``.
     """
 
     brokers: str
