@@ -31,12 +31,12 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from space2vec.models.card import NOTES, model_card
+    from space2vec.models.card import NOTES, model_card, notes_of
     from space2vec.models.load import load, packaged
 
     model = load(arguments.model)
-    path = packaged().get(arguments.model)
-    notes = None if path is None else NOTES.get(path.stem)
+    originals = {name: load(name) for name in {path.stem for path in packaged().values()} & {model.name} & NOTES.keys()}
+    notes = notes_of(model, originals)
     speed = None if arguments.no_speed else measure_speed(model)
     print_lines(model_card(model, notes=notes, speed=speed).rstrip("\n"))
     return 0

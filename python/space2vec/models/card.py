@@ -26,6 +26,8 @@ _SHOWN = (
     ("brier", "Brier score", False),
 )
 _INTERVAL = "value, 95 % interval"
+#: The entries of metrics that hold thresholds, and the metrics of the model before its calibration.
+_THRESHOLDS, _BEFORE = "thresholds", "before calibration"
 #: The entries of the training data that a card shows first, in this order; settings of the fit follow in one line.
 _FIRST = ("data", "labels", "rows", "real", "validation", "from", "frozen", "inputs of", "cascade")
 
@@ -131,6 +133,13 @@ NOTES: dict[str, ModelNotes] = {
 }
 
 
+def notes_of(model: Model, packaged: Mapping[str, Model]) -> ModelNotes | None:
+    """Return the notes of a packaged model for it and for copies of it that were only calibrated; otherwise None."""
+    original = packaged.get(model.name)
+    same = original is not None and original.header.training == model.header.training
+    return NOTES.get(model.name) if same else None
+
+
 def model_card(model: Model, *, notes: ModelNotes | None = None, speed: Speed | None = None) -> str:
     """Return the card of a model as Markdown.
 
@@ -213,9 +222,10 @@ def _figures(header: Header) -> Iterator[str]:
         return
     others = []
     tables = []
-    for what, figures in header.metrics.items():
+    for what, figures in _flat(header.metrics):
         values = figures.get(_INTERVAL, figures) if isinstance(figures, dict) else None
-        if isinstance(values, dict) and any(name in values for name, _, _ in _SHOWN):
+        # Thresholds bear the names of the operating points, and are no shares.
+        if what != _THRESHOLDS and isinstance(values, dict) and any(name in values for name, _, _ in _SHOWN):
             tables.append(_row(what, figures, values))
         else:
             others.append(f"- {_text(what)}: {_plain(figures)}")
@@ -226,6 +236,15 @@ def _figures(header: Header) -> Iterator[str]:
     if tables and others:
         yield ""
     yield from others
+
+
+def _flat(metrics: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
+    """Yield the entries of metrics; those of a calibrated model hold the metrics before, set by set, in one."""
+    for what, figures in metrics.items():
+        if what == _BEFORE and isinstance(figures, dict):
+            yield from ((f"{what}: {name}", entry) for name, entry in figures.items())
+        else:
+            yield what, figures
 
 
 def _row(what: str, figures: Mapping[str, Json], values: Mapping[str, Json]) -> str:

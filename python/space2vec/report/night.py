@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import glob
 import hashlib
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -20,10 +23,12 @@ from space2vec.data.atomic_file import name_in_errors
 from space2vec.data.columns import as_text, concatenate_columns, is_unknown
 from space2vec.data.ids import id_keys
 from space2vec.errors import OutputError
+from space2vec.errors.text import NAME, one_line
 from space2vec.registry import FLAGS, library_version
 from space2vec.report.pixels import STEPS, CodedStamps, stamps_script
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
     from types import TracebackType
     from typing import Self
 
@@ -37,6 +42,8 @@ __all__ = ["NightReport", "write_report"]
 _STAMPS_A_FILE = 16
 #: The file that tells a report from other folders.
 _NIGHT = Path("data", "night.js")
+#: The files of the folder data.
+_DATA_FILE = re.compile(r"night\.js|stamps-\d+\.js")
 #: Integers beyond this are not exact in JavaScript.
 _EXACT = 1 << 53
 
@@ -87,6 +94,7 @@ class NightReport:
         _check_place(self.folder)
         self._title = self.folder.name if title is None else title
         self._model, self._threshold = model, threshold
+        _remove_leftovers(self.folder)
         self._aside = self.folder.with_name(f".{self.folder.name}.{os.urandom(6).hex()}.part")
         self._ids: list[str | None] = []
         self._objects: list[str | None] = []
@@ -98,6 +106,9 @@ class NightReport:
         self._has_stamps = False
         with name_in_errors("write", self.folder):
             (self._aside / "data").mkdir(parents=True)
+            # Held as long as this process lives: what is not locked was left by one that was killed.
+            self._lock = os.open(self._aside, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def __enter__(self) -> Self:
         return self
@@ -106,6 +117,7 @@ class NightReport:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         shutil.rmtree(self._aside, ignore_errors=True)
+        os.close(self._lock)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -155,8 +167,7 @@ class NightReport:
                 self._contents(suggested, labels), ensure_ascii=True, allow_nan=False, separators=(",", ":")
             )
             (self._aside / _NIGHT).write_text(f"s2vNight({text});\n", encoding="ascii")
-            page = resources.files("space2vec.report") / "page"
-            for file in sorted(page.iterdir(), key=lambda entry: entry.name):
+            for file in _page_files():
                 (self._aside / file.name).write_bytes(file.read_bytes())
             self._replace()
         return self.folder / "index.html"
@@ -247,14 +258,39 @@ def write_report(
         return report.finish()
 
 
+def _page_files() -> list[Traversable]:
+    """Return the files of the page that every report has."""
+    return sorted((resources.files("space2vec.report") / "page").iterdir(), key=lambda entry: entry.name)
+
+
 def _check_place(folder: Path) -> None:
     """Raise an OutputError if the folder holds anything but a report."""
     if not folder.exists() and not folder.is_symlink():
         return
     if folder.is_symlink() or not folder.is_dir():
         raise OutputError(f"{folder} is no folder; a report is a folder of pages")
-    if not (folder / _NIGHT).is_file() and any(folder.iterdir()):
-        raise OutputError(f"{folder} holds other files than a report; name a new folder, or an earlier report")
+    own = {file.name for file in _page_files()} | {_NIGHT.parts[0]}
+    others = [file.name for file in folder.iterdir() if file.name not in own]
+    if (folder / _NIGHT.parts[0]).is_dir():
+        others += [f"data/{file.name}" for file in (folder / "data").iterdir() if not _DATA_FILE.fullmatch(file.name)]
+    if others:
+        raise OutputError(
+            f"{folder} holds other files than a report ({one_line(min(others), NAME)}); move them or name a new folder"
+        )
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the unfinished reports of this folder that killed processes have left."""
+    for aside in folder.parent.glob(f".{glob.escape(folder.name)}.*.part") if folder.parent.is_dir() else ():
+        if not re.fullmatch(r"[0-9a-f]{12}", aside.name.removesuffix(".part").rpartition(".")[2]):
+            continue
+        with contextlib.suppress(OSError):
+            lock = os.open(aside, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(aside, ignore_errors=True)
+            finally:
+                os.close(lock)
 
 
 def _text(value: object) -> str | None:

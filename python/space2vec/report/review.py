@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import http.server
 import io
 import json
+import os
 import secrets
 import socket
 import threading
@@ -14,6 +16,8 @@ from http import HTTPStatus
 from pathlib import Path
 
 from space2vec.data.atomic_file import write_whole
+from space2vec.errors import OutputError
+from space2vec.errors.text import one_line
 
 __all__ = ["LABELS", "LabelFile", "ReviewServer"]
 
@@ -21,6 +25,7 @@ __all__ = ["LABELS", "LabelFile", "ReviewServer"]
 LABELS = ("real", "bogus", "unsure")
 #: The most bytes of a request that carries a label.
 _LONGEST = 1 << 16
+_PLAIN = "text/plain; charset=utf-8"
 _TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript"}
 
 
@@ -33,12 +38,32 @@ class LabelFile:
         The file; its folder must exist.
     labels : mapping of str to str
         The labels that it holds already.
+
+    Raises
+    ------
+    OutputError
+        If another process writes the file.
     """
 
     def __init__(self, path: Path, labels: Mapping[str, str]) -> None:
         self.path = path
         self.labels = dict(labels)
-        self._lock = threading.Lock()
+        self._thread_lock = threading.Lock()
+        self._state = _state_of(path)
+        name = path.with_name(f".{path.name}.lock")
+        self._lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise OutputError(f"another review writes {path}; end it first") from None
+
+    def close(self) -> None:
+        """Let others write the file."""
+        if self._lock >= 0:
+            self.path.with_name(f".{self.path.name}.lock").unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = -1
 
     def set(self, candidate_id: str, label: str) -> None:
         """Label a candidate, or take its label away (an empty label), and write the file.
@@ -47,21 +72,34 @@ class LabelFile:
         ------
         ValueError
             If it is no label.
+        OutputError
+            If another program has changed the file.
         OSError
             If the file cannot be written; the label is then not taken over.
         """
         if label not in ("", *LABELS):
-            raise ValueError(f"label must be one of {', '.join(LABELS)}")
-        with self._lock:
+            raise ValueError(f"a label is one of {', '.join(LABELS)}")
+        with self._thread_lock:
+            if _state_of(self.path) != self._state:
+                raise OutputError(f"another program has changed {self.path}; end the review and start it again")
             labels = {**self.labels, candidate_id: label}
             if not label:
-                del labels[candidate_id]
+                labels.pop(candidate_id)
             text = io.StringIO()
             rows = csv.writer(text, lineterminator="\n")
             rows.writerow(("candidate_id", "label"))
             rows.writerows(labels.items())
             write_whole(self.path, text.getvalue().encode())
-            self.labels = labels
+            self.labels, self._state = labels, _state_of(self.path)
+
+
+def _state_of(path: Path) -> tuple[int, int, int] | None:
+    """Return what tells a changed file: its inode, its size and the time of its change; None if there is none."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return None
+    return state.st_ino, state.st_size, state.st_mtime_ns
 
 
 class ReviewServer(http.server.ThreadingHTTPServer):
@@ -145,16 +183,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         try:
             length = int(self.headers.get("Content-Length", ""))
             if not 0 < length <= _LONGEST:
-                raise ValueError("too long")
+                raise ValueError("the request has no length, or is too long")
             wanted = json.loads(self.rfile.read(length))
             candidate, label = wanted["candidate_id"], wanted["label"]
             if candidate not in self.server.candidates:
-                raise ValueError("no such candidate")
+                raise ValueError("the night has no such candidate")
             self.server.labels.set(candidate, label)
-        except (ValueError, KeyError, TypeError):
+        except (KeyError, TypeError, RecursionError):
             self._refuse(HTTPStatus.BAD_REQUEST)
+        except ValueError as error:
+            self._send(HTTPStatus.BAD_REQUEST, _PLAIN, one_line(error, 200).encode())
+        except OutputError as error:
+            self._send(HTTPStatus.CONFLICT, _PLAIN, one_line(error, 500).encode())
         except OSError as error:
-            self._send(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", str(error.strerror).encode())
+            self._send(HTTPStatus.INTERNAL_SERVER_ERROR, _PLAIN, str(error.strerror).encode())
         else:
             self._send(HTTPStatus.OK, "application/json", b"{}")
 
@@ -169,7 +211,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return name
 
     def _refuse(self, status: HTTPStatus) -> None:
-        self._send(status, "text/plain; charset=utf-8", status.phrase.encode())
+        self._send(status, _PLAIN, status.phrase.encode())
 
     def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
         self.send_response(status)

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import space2vec as s2v
@@ -77,3 +78,23 @@ def test_text_of_a_strange_file_stays_on_its_line() -> None:
     for line in card.splitlines():
         if line.startswith("|") and "model" in line:
             assert line.count("|") - line.count("\\|") == 3
+
+
+def test_a_calibrated_copy_keeps_limits_and_licences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    night = s2v.simulate(300, seed=8)
+    scores = s2v.load("stampnet").score(night.stamps)
+    pq.write_table(scores.to_arrow(), tmp_path / "scores.parquet")
+    rows = [f"{key},{label}" for key, label in zip(night.stamps.candidate_id, night.labels, strict=True)]
+    (tmp_path / "labels.csv").write_text("\n".join(["candidate_id,label", *rows]))
+    file = tmp_path / "calibrated.safetensors"
+    arguments = ["calibrate", "stampnet", str(tmp_path / "scores.parquet"), "--labels", str(tmp_path / "labels.csv")]
+    assert main([*arguments, "-o", str(file)]) == 0
+    capsys.readouterr()
+    assert main(["info", str(file), "--no-speed"]) == 0
+    card = capsys.readouterr().out
+    for limit in (*NOTES["stampnet"].limits, *NOTES["stampnet"].licences):
+        assert f"- {limit}" in card
+    assert "| thresholds" not in card  # they are no rates, and stand in a line of their own
+    assert "- thresholds: " in card
+    assert all(len(line) < 700 for line in card.splitlines())
+    assert "before calibration: " in card

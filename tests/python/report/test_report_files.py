@@ -152,6 +152,13 @@ def test_an_earlier_report_is_replaced_and_nothing_else(tmp_path: Path) -> None:
         write_report(stamps, scores, tmp_path / "papers")
     with pytest.raises(OutputError, match="no folder"):
         write_report(stamps, scores, tmp_path / "papers" / "thesis.tex")
+    (tmp_path / "night" / "labels.csv").write_text("mine")
+    with pytest.raises(OutputError, match=r"other files than a report \(labels\.csv\)"):
+        write_report(stamps, scores, tmp_path / "night")
+    (tmp_path / "night" / "labels.csv").rename(tmp_path / "night" / "data" / "mine.js")
+    with pytest.raises(OutputError, match=r"data/mine\.js"):
+        write_report(stamps, scores, tmp_path / "night")
+    (tmp_path / "night" / "data" / "mine.js").unlink()
     (tmp_path / "link").symlink_to(tmp_path / "night")
     with pytest.raises(OutputError, match="no folder"):
         write_report(stamps, scores, tmp_path / "link")
@@ -170,6 +177,17 @@ def test_a_report_that_fails_leaves_the_earlier_one(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["night"]
     with pytest.raises(ValueError, match="threshold"):
         NightReport(tmp_path / "other", threshold=2)
+
+
+def test_what_a_killed_report_has_left_is_removed(tmp_path: Path) -> None:
+    left, other = tmp_path / ".night.0123456789ab.part", tmp_path / ".night.other.part"
+    for folder in (left, other):
+        (folder / "data").mkdir(parents=True)
+    with NightReport(tmp_path / "night") as report, NightReport(tmp_path / "night") as second:
+        assert not left.exists()
+        second.finish()
+        report.finish()  # the folder of a report that is being written is no leftover
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".night.other.part", "night"]
 
 
 def test_an_empty_night(tmp_path: Path) -> None:

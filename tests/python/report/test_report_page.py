@@ -281,7 +281,7 @@ def test_review_asks_and_writes(browser: WebDriver, tmp_path: Path) -> None:
             press(browser, "r")
             assert text(browser, "name") == ids[1]  # 5 has a label already
             wait(lambda: labels.labels == {ids[5]: "bogus", ids[3]: "real"})
-            labels.path = tmp_path / "nowhere" / "labels.csv"
+            labels.path.write_text("candidate_id,label\n")  # as another program may
             press(browser, "u")
             wait(lambda: "is not written" in text(browser, "status"))
             assert text(browser, "labelled") == "1 real, 1 bogus, 0 unsure"

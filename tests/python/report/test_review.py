@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import space2vec as s2v
 from space2vec.cli import main
+from space2vec.errors import OutputError
 from space2vec.reading.labels import read_labels
 from space2vec.report import NightReport
 from space2vec.report.review import LabelFile, ReviewServer
@@ -65,12 +66,18 @@ def test_the_file_of_labels_is_whole_after_each(tmp_path: Path) -> None:
     table = read_labels(tmp_path / "labels.csv", problems=(problems := []))
     np.testing.assert_array_equal(table.real, [1, np.nan])
     assert problems == []
-    with pytest.raises(ValueError, match="label must be one of"):
+    with pytest.raises(ValueError, match="a label is one of"):
         file.set("c", "perhaps")
-    file.path = tmp_path / "nowhere" / "labels.csv"
-    with pytest.raises(OSError, match="nowhere"):
+    (tmp_path / "labels.csv").write_text("candidate_id,label\nhand,real\n")
+    with pytest.raises(OutputError, match="another program has changed"):
         file.set("c", "real")
     assert file.labels["c"] == "unsure"
+    assert (tmp_path / "labels.csv").read_text() == "candidate_id,label\nhand,real\n"
+    with pytest.raises(OutputError, match="another review writes"):
+        LabelFile(tmp_path / "labels.csv", {})
+    file.close()
+    LabelFile(tmp_path / "labels.csv", {}).close()
+    assert [path.name for path in tmp_path.iterdir()] == ["labels.csv"]
 
 
 @pytest.fixture
@@ -174,7 +181,7 @@ def test_the_command(tmp_path: Path) -> None:
     try:
         lines = [process.stdout.readline() for _ in range(3)]
         assert lines[0].startswith("12 candidates")
-        assert lines[1] == f"2 labels in {labels}\n"
+        assert lines[1] == f"2 labels in {labels}, 1 of them of candidates that the night does not have\n"
         address = lines[2].split()[2]
         connection = http.client.HTTPConnection(address.split("/")[2], timeout=20)
         token = address.split("/")[3]
@@ -216,6 +223,9 @@ def test_ctrl_c_is_how_a_review_ends(
         (["--labels", "labels.parquet"], "suffix of a file of labels"),
         (["--labels", "nowhere/labels.csv"], "nowhere"),
         (["--labels", "labels.csv", "--port", "70000"], "is no port"),
+        (["--labels", "labels.csv", "--port", "x"], "x is no port"),
+        (["--labels", "more.csv"], "other columns than candidate_id and label"),
+        (["--labels", "both.csv"], "candidate 7 has two labels, real and bogus"),
     ],
 )
 def test_what_cannot_be_is_refused_first(
@@ -226,6 +236,21 @@ def test_what_cannot_be_is_refused_first(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("alerts").mkdir()
+    assert main(["simulate", "-n", "2", "-o", "alerts"]) == 0
+    Path("more.csv").write_text("candidate_id,label,kind\n7,1,transient\n")
+    Path("both.csv").write_text("candidate_id,label\n7,1\n7,0\n")
     assert main(["review", "alerts", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_refused_before_anything_is_scored(
+    tmp_path: Path, server: ReviewServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["simulate", "-n", "2", "-o", str(tmp_path / "alerts")]) == 0
+    capsys.readouterr()
+    port = str(server.server_address[1])
+    arguments = ["review", str(tmp_path / "alerts"), "--labels", str(tmp_path / "others.csv"), "--port", port]
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert f"port {port} cannot be used" in printed.err
+    assert "candidates" not in printed.out
