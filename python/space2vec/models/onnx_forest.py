@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors.packages import need
+from space2vec.model_files.needs import Needs
 from space2vec.models.onnx_graph import calibrated_graph, graph_metadata
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def forest_graph(trees: Trees, fill: NDArray[np.float32] | None, header: Header,
     )
     operators = [helper.make_opsetid("", _OPERATORS), helper.make_opsetid("ai.onnx.ml", _TREE_OPERATORS)]
     proto = helper.make_model(graph, opset_imports=operators, ir_version=_FORMAT, producer_name="space2vec")
-    for key, text in graph_metadata(header, None, model_id).items():
+    for key, text in graph_metadata(Needs(header), model_id).items():
         proto.metadata_props.add(key=key, value=text)
     onnx.checker.check_model(proto)
     data: bytes = proto.SerializeToString()

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from space2vec.backends.interfaces import Network
     from space2vec.data.types import Untyped
-    from space2vec.model_files.header import Header
-    from space2vec.plans.recipe import Recipe
+    from space2vec.model_files.needs import Needs
 
 __all__ = ["calibrated_graph", "graph_metadata", "make_graph"]
 
@@ -69,7 +68,7 @@ def make_graph(network: Network) -> bytes:
     assert program is not None
     proto = program.model_proto
     _remove_source_names(proto.graph)
-    for key, text in graph_metadata(header, network.needs.recipe, network.id).items():
+    for key, text in graph_metadata(network.needs, network.id).items():
         proto.metadata_props.add(key=key, value=text)
     data: bytes = proto.SerializeToString()
     return data
@@ -144,8 +143,9 @@ def _remove_source_names(graph: Untyped) -> None:
         part.ClearField("metadata_props")
 
 
-def graph_metadata(header: Header, recipe: Recipe | None, model_id: str) -> dict[str, str]:
+def graph_metadata(needs: Needs, model_id: str) -> dict[str, str]:
     """Return the metadata of the graph of a model: its id, its recipe with the definition, and its columns."""
+    header, recipe = needs.header, needs.recipe
     about = {_MODEL_KEY: model_id}
     if header.architecture is not None:
         about["space2vec.temperature"] = repr(header.temperature)
