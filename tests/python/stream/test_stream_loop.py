@@ -278,7 +278,7 @@ def test_schemas_change_in_mid_stream_and_files_come_later(kafka, options, model
 
 
 def test_a_registry_that_is_down_is_waited_for_in_order(kafka, options, model, monkeypatch):
-    from space2vec.stream import registry
+    from space2vec.stream import schema_registry
 
     monkeypatch.setattr(loop, "_FIRST", 0.01)
     asked = []
@@ -288,10 +288,10 @@ def test_a_registry_that_is_down_is_waited_for_in_order(kafka, options, model, m
             return {"id": 1}
         asked.append(path)
         if len(asked) < 4:
-            raise registry.RegistryDownError("it does not answer")
+            raise schema_registry.RegistryDownError("it does not answer")
         return {"schema": json.dumps(SCHEMA)} if path == f"/schemas/ids/{NUMBER}" else None
 
-    monkeypatch.setattr(registry.UrlRegistry, "_request", request)
+    monkeypatch.setattr(schema_registry.UrlRegistry, "_request", request)
     notices = []
     loop.run(replace(options, schema_registry="http://registry:1"), model, notice=notices.append)
     keys = [key.decode() for key, value, *_ in kafka.written["scores"] if value[:5] == b"\0\0\0\0\1"]
@@ -302,14 +302,14 @@ def test_a_registry_that_is_down_is_waited_for_in_order(kafka, options, model, m
 
 
 def test_the_end_does_not_wait_for_a_registry(kafka, options, model, monkeypatch):
-    from space2vec.stream import registry
+    from space2vec.stream import schema_registry
 
     def request(self, path, body=None):
         if body is not None:
             return {"id": 1}
-        raise registry.RegistryDownError("it does not answer")
+        raise schema_registry.RegistryDownError("it does not answer")
 
-    monkeypatch.setattr(registry.UrlRegistry, "_request", request)
+    monkeypatch.setattr(schema_registry.UrlRegistry, "_request", request)
     stop = threading.Event()
     counts = loop.run(
         replace(options, schema_registry="http://registry:1"), model, stop=stop, notice=lambda _: stop.set()
