@@ -194,9 +194,9 @@ def read_labelled_stamps(arguments: argparse.Namespace, problems: Problems) -> L
         If an input is a table of features, or no stamp has a label.
     """
     from space2vec.data.labelled_stamps import LabelledStamps
+    from space2vec.data.own_pixels import without_other_pixels
     from space2vec.data.stamps import Stamps
     from space2vec.reading import find
-    from space2vec.training.labels import without_other_pixels
 
     labels = _label_table(arguments.labels, problems, limits_of(arguments))
     found = find(arguments.inputs)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from space2vec.cli.common import check_picture
 from space2vec.data.ids import id_texts
+from space2vec.data.own_pixels import without_other_pixels
 from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.data.tables import Scores
 
@@ -82,7 +83,8 @@ class Mosaic:
         score = np.concatenate([self._score, score])
         flags = np.concatenate([self._flags, flags])
         chosen = np.unique(np.concatenate(list(select_rows(score, _ROWS).values())))
-        self._stamps, self._score, self._flags = _copy(pool, chosen), score[chosen], flags[chosen]
+        self._stamps = without_other_pixels(pool[chosen])
+        self._score, self._flags = score[chosen], flags[chosen]
 
     def draw(self) -> str:
         """Draw the picture, and return a message with its path, or with the reason why there is none."""
@@ -94,15 +96,3 @@ class Mosaic:
         scores = Scores(self._score, self._flags, kept.object_id, kept.candidate_id, "")
         mosaic(kept, scores, rows=_ROWS, path=self.path)
         return f"mosaic in {self.path}"
-
-
-def _copy(stamps: Stamps, rows: NDArray[np.intp]) -> Stamps:
-    """Copy the selected candidates, so that the pixels of the others can be freed."""
-    return Stamps(
-        [[stamps.plane(row, channel) for channel in CHANNELS] for row in rows.tolist()],
-        object_id=stamps.object_id[rows],
-        candidate_id=stamps.candidate_id[rows],
-        flags=stamps.flags[rows],
-        centre=stamps.centre[rows],
-        saturation=stamps.saturation,
-    )

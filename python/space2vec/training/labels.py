@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +19,7 @@ from space2vec.errors.text import NAME, one_line
 from space2vec.reading import Limits, Problem, read_labels
 from space2vec.reading.labels import read_file_names
 
-__all__ = ["LabelTable", "label_stamps", "without_other_pixels"]
+__all__ = ["LabelTable", "label_stamps"]
 
 _LIMITS = Limits()
 #: Ids, or rows, that a message names.
@@ -184,32 +184,6 @@ def label_stamps(stamps: Stamps, file: str | os.PathLike[str]) -> LabelledStamps
     if not len(rows):
         raise ReadError(f"no stamp has a label: {table.needed(stamps.candidate_id, [])}")
     return LabelledStamps(stamps[rows], real[rows].astype(np.int8), np.full(len(rows), "labelled"))
-
-
-def without_other_pixels(stamps: Stamps) -> Stamps:
-    """Copy stamps on the host without the pixels of other candidates, from which they were selected."""
-    sizes = np.where(stamps.offset >= 0, stamps.shape.astype(np.int64).prod(axis=2), 0)
-    if sizes.sum() == stamps.buffer.size:
-        return stamps
-    pieces: Iterable[NDArray[np.float32]] = (
-        stamps.buffer[start : start + size]
-        for start, size in zip(stamps.offset.ravel().tolist(), sizes.ravel().tolist(), strict=True)
-        if size
-    )
-    ends = np.cumsum(sizes.ravel()).reshape(sizes.shape)
-    copy = Stamps.of_buffer(
-        np.concatenate([np.empty(0, np.float32), *pieces]),
-        np.where(stamps.offset >= 0, ends - sizes, -1),
-        stamps.shape,
-        stamps.centre,
-        object_id=stamps.object_id,
-        candidate_id=stamps.candidate_id,
-        catalogue=stamps.catalogue,
-        flags=stamps.flags,
-        columns=stamps.columns,
-    )
-    copy.saturation = stamps.saturation
-    return copy
 
 
 def _whole_path(path: str, folder: Path) -> str:

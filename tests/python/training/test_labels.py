@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import space2vec as s2v
+from space2vec.data.own_pixels import without_other_pixels
 from space2vec.errors import ReadError
-from space2vec.training.labels import LabelTable, label_stamps, without_other_pixels
+from space2vec.training.labels import LabelTable, label_stamps
 
 
 def write(path: Path, head: str, *lines: str) -> Path:
