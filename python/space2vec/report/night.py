@@ -108,7 +108,8 @@ class NightReport:
             (self._aside / "data").mkdir(parents=True)
             # Held as long as this process lives: what is not locked was left by one that was killed.
             self._lock = os.open(self._aside, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            with contextlib.suppress(OSError):  # a file system without locks: there nothing is taken for a leftover
+                fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def __enter__(self) -> Self:
         return self

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import http.server
 import io
 import json
-import os
 import secrets
 import socket
 import threading
@@ -18,6 +16,7 @@ from pathlib import Path
 from space2vec.data.atomic_file import write_whole
 from space2vec.errors import OutputError
 from space2vec.errors.text import one_line
+from space2vec.writing.folder import Folder
 
 __all__ = ["LABELS", "LabelFile", "ReviewServer"]
 
@@ -42,7 +41,7 @@ class LabelFile:
     Raises
     ------
     OutputError
-        If another process writes the file.
+        If another review writes the file: it holds the folder of that name with ``.review`` behind it.
     """
 
     def __init__(self, path: Path, labels: Mapping[str, str]) -> None:
@@ -50,20 +49,15 @@ class LabelFile:
         self.labels = dict(labels)
         self._thread_lock = threading.Lock()
         self._state = _state_of(path)
-        name = path.with_name(f".{path.name}.lock")
-        self._lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise OutputError(f"another review writes {path}; end it first") from None
+        self._lock: Folder | None = Folder(path.with_name(f"{path.name}.review"))
 
     def close(self) -> None:
         """Let others write the file."""
-        if self._lock >= 0:
-            self.path.with_name(f".{self.path.name}.lock").unlink(missing_ok=True)
-            os.close(self._lock)
-            self._lock = -1
+        if self._lock is not None:
+            self._lock.remove_lock()
+            self._lock.remove_if_empty()
+            self._lock.close()
+            self._lock = None
 
     def set(self, candidate_id: str, label: str) -> None:
         """Label a candidate, or take its label away (an empty label), and write the file.

@@ -73,7 +73,7 @@ def test_the_file_of_labels_is_whole_after_each(tmp_path: Path) -> None:
         file.set("c", "real")
     assert file.labels["c"] == "unsure"
     assert (tmp_path / "labels.csv").read_text() == "candidate_id,label\nhand,real\n"
-    with pytest.raises(OutputError, match="another review writes"):
+    with pytest.raises(OutputError, match=r"labels\.csv\.review is in use by process"):
         LabelFile(tmp_path / "labels.csv", {})
     file.close()
     LabelFile(tmp_path / "labels.csv", {}).close()
