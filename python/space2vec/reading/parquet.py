@@ -92,7 +92,7 @@ def bounded_batches(
     """
     import pyarrow as pa
 
-    size, sizes = _size_and_pages(source, file.metadata, columns)
+    size, sizes = _size_and_pages(source, columns)
     limits.check_rows(file.metadata.num_rows, size)
     limits.check_bytes_at_once(sizes.largest, size, "pages of the file")
     if sizes.values > limits.unpacked_bytes(size):
@@ -130,12 +130,14 @@ def _expanded_bytes(column: pyarrow.Array) -> int:
     return int(pc.sum(lengths.take(column.indices).cast(pa.int64())).as_py() or 0)
 
 
-def _size_and_pages(
-    source: Path | BinaryIO, metadata: pyarrow.parquet.FileMetaData, columns: Sequence[str]
-) -> tuple[int, PageSizes]:
+def _size_and_pages(source: Path | BinaryIO, columns: Sequence[str]) -> tuple[int, PageSizes]:
     """Return the size of a file in bytes, and the sizes in the headers of its pages."""
-    with contextlib.nullcontext(source) if not isinstance(source, Path) else source.open("rb") as file:
-        return file.seek(0, os.SEEK_END), page_sizes(file, metadata, columns)
+    with _opened(source) as file:
+        return file.seek(0, os.SEEK_END), page_sizes(file, columns)
+
+
+def _opened(source: Path | BinaryIO) -> contextlib.AbstractContextManager[BinaryIO]:
+    return source.open("rb") if isinstance(source, Path) else contextlib.nullcontext(source)
 
 
 def _join_batches(parts: list[pyarrow.RecordBatch]) -> pyarrow.RecordBatch:
@@ -213,7 +215,8 @@ def _batches(
     file: pyarrow.parquet.ParquetFile, reader: AlertColumns, path: Path | BinaryIO, options: ReadOptions
 ) -> Iterator[AnyBatch]:
     """Yield the alerts of an open file, after checking that their cutouts stay within the limits."""
-    size = _size_and_pages(path, file.metadata, ())[0]
+    with _opened(path) as source:
+        size = source.seek(0, os.SEEK_END)
     first = spent = 0
     for part in bounded_batches(file, reader.paths_to_read, options.size, path, options.limits):
         spent += reader.unpacked(part)

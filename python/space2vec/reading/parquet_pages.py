@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeAlias
 
-if TYPE_CHECKING:
-    import pyarrow.parquet
+from space2vec.data.types import Untyped
+from space2vec.errors import ReadError
 
 __all__ = ["PageSizes", "page_sizes"]
 
 _DICTIONARY_PAGE = 2
+_BYTE_ARRAY = 6
 _NUMBER = 8
+#: The length of the footer, and what ends the file.
+_FOOTER_END = 8
 #: The bytes of a page's header that are read first, and the most that a header may have.
 _HEADER, _LONGEST_HEADER = 1 << 12, 1 << 24
 #: Types of Thrift's compact protocol.
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
+
+#: The fields that are read of a struct, by number, and of the structs in them; nothing is read of a number or of bytes.
+_Wanted: TypeAlias = "Mapping[int, _Wanted]"
+#: Kind of the page, bytes unpacked, bytes packed.
+_PAGE: _Wanted = {1: {}, 2: {}, 3: {}}
+#: Row groups, their columns, the metadata of each: type, path, values, bytes, offsets of data and dictionary.
+_FOOTER: _Wanted = {4: {1: {3: {1: {}, 3: {}, 5: {}, 7: {}, 9: {}, 11: {}}}}}
 
 
 @dataclass(slots=True)
@@ -41,60 +53,88 @@ class PageSizes:
     values: int = 0
 
 
-def page_sizes(file: BinaryIO, metadata: pyarrow.parquet.FileMetaData, columns: Iterable[str]) -> PageSizes:
+def page_sizes(file: BinaryIO, columns: Iterable[str]) -> PageSizes:
     """Read the sizes of the pages of some columns from the headers of the pages.
 
     Parameters
     ----------
     file : binary file
         The Parquet file; its position changes.
-    metadata : pyarrow.parquet.FileMetaData
-        The footer of the file.
     columns : iterable of str
         The dotted paths of the columns, or of the records that hold them.
+
+    Raises
+    ------
+    ReadError
+        If the footer of the file is damaged.
 
     Notes
     -----
     The pages of a chunk after a damaged header are not counted: Arrow stops at that header too, with an error.
+
+    The footer is parsed here: pyarrow's own access to the chunks of a column, ``FileMetaData.row_group(i).column(j)``,
+    ends the process where the sizes in a damaged footer contradict each other.
     """
     wanted = tuple(columns)
     sizes = PageSizes()
     largest: dict[str, tuple[int, int]] = {}
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        for number in range(row_group.num_columns):
-            chunk = row_group.column(number)
-            try:
-                name = chunk.path_in_schema
-            except UnicodeDecodeError:
-                continue  # no requested column has such a name
-            if not any(name == column or name.startswith(f"{column}.") for column in wanted):
-                continue
-            sizes.values += 0 if chunk.physical_type == "BYTE_ARRAY" else _NUMBER * chunk.num_values
-            page, dictionary = largest.get(name, (0, 0))
-            for kind, size in _pages(file, chunk):
-                sizes.total += size
-                if kind == _DICTIONARY_PAGE:
-                    dictionary = max(dictionary, size)
-                else:
-                    page = max(page, size)
-            largest[name] = page, dictionary
+    for chunk in _chunks(file):
+        if not any(chunk.name == column or chunk.name.startswith(f"{column}.") for column in wanted):
+            continue
+        sizes.values += 0 if chunk.kind == _BYTE_ARRAY else _NUMBER * chunk.values
+        page, dictionary = largest.get(chunk.name, (0, 0))
+        for kind, size in _pages(file, chunk):
+            sizes.total += size
+            if kind == _DICTIONARY_PAGE:
+                dictionary = max(dictionary, size)
+            else:
+                page = max(page, size)
+        largest[chunk.name] = page, dictionary
     sizes.largest = sum(page + dictionary for page, dictionary in largest.values())
     sizes.dictionaries = sum(dictionary for _, dictionary in largest.values())
     return sizes
 
 
-def _pages(file: BinaryIO, chunk: pyarrow.parquet.ColumnChunkMetaData) -> Iterator[tuple[int, int]]:
+class _Chunk(NamedTuple):
+    """What the footer says of the part of a column in one row group.
+
+    The dotted path of the column, its physical type, its values, its bytes as they are in the file, and where its
+    data and its dictionary begin; the last is 0 if there is none.
+    """
+
+    name: str
+    kind: int
+    values: int
+    packed: int
+    data: int
+    dictionary: int
+
+
+def _chunks(file: BinaryIO) -> list[_Chunk]:
+    """Return the chunks of all columns in the order of the footer, without those whose names are no text."""
+    end = file.seek(-_FOOTER_END, os.SEEK_END)
+    length = int.from_bytes(file.read(4), "little")
+    file.seek(max(end - length, 0))
+    found = []
+    try:
+        for group in _Thrift(file.read(length)).struct(_FOOTER)[4]:
+            for column in group[1]:
+                chunk = column[3]
+                with contextlib.suppress(UnicodeDecodeError):  # no requested column has such a name
+                    name = b".".join(chunk[3]).decode()
+                    found.append(_Chunk(name, chunk[1], chunk[5], chunk[7], chunk[9], chunk.get(11, 0)))
+    except (IndexError, KeyError, RecursionError, TypeError):
+        raise ReadError("the footer of the Parquet file is damaged") from None
+    return found
+
+
+def _pages(file: BinaryIO, chunk: _Chunk) -> Iterator[tuple[int, int]]:
     """Yield the kind of each page of a column chunk, and the bytes to which it unpacks."""
-    begin = chunk.data_page_offset
-    if chunk.dictionary_page_offset:
-        begin = min(begin, chunk.dictionary_page_offset)
-    end = begin + chunk.total_compressed_size
-    while begin < end:
+    begin = min(chunk.data, chunk.dictionary) if chunk.dictionary else chunk.data
+    end = min(begin + chunk.packed, file.seek(0, os.SEEK_END))
+    while 0 <= begin < end:
         header = _header(file, begin)
-        if header is None:
-            return
-        if min(header.unpacked, header.packed) < 0:
+        if header is None or min(header.unpacked, header.packed) < 0:
             return
         yield header.kind, header.unpacked
         begin += header.length + header.packed
@@ -116,8 +156,9 @@ def _header(file: BinaryIO, at: int) -> _PageHeader | None:
         file.seek(at)
         data = file.read(size)
         try:
-            fields, length = _Thrift(data).page()
-            return _PageHeader(fields[1], fields[2], fields[3], length)
+            thrift = _Thrift(data)
+            fields = thrift.struct(_PAGE)
+            return _PageHeader(fields[1], fields[2], fields[3], thrift.length)
         except IndexError:
             if len(data) < size or size >= _LONGEST_HEADER:
                 return None
@@ -133,17 +174,44 @@ class _Thrift:
         self._data = data
         self._at = 0
 
-    def page(self) -> tuple[dict[int, int], int]:
-        """Return the integers of the struct by field, and its length in bytes."""
-        numbers: dict[int, int] = {}
+    @property
+    def length(self) -> int:
+        """The bytes read so far."""
+        return self._at
+
+    def struct(self, wanted: _Wanted) -> dict[int, Untyped]:
+        """Return those fields of the struct that are wanted, by number.
+
+        They are integers, bytes, dictionaries of fields and lists of these; what has another type is skipped.
+        """
+        fields: dict[int, Untyped] = {}
         field = 0
-        while kind := self._byte():
-            field = field + (kind >> 4) if kind >> 4 else self._zigzag()
-            if kind & 15 in (_I16, _I32, _I64):
-                numbers[field] = self._zigzag()
+        while head := self._byte():
+            field = field + (head >> 4) if head >> 4 else self._zigzag()
+            if field in wanted:
+                fields[field] = self._value(head & 15, wanted[field])
             else:
-                self._skip(kind & 15)
-        return numbers, self._at
+                self._skip(head & 15)
+        return fields
+
+    def _value(self, kind: int, wanted: _Wanted) -> Untyped:
+        if kind in (_I16, _I32, _I64):
+            return self._zigzag()
+        if kind == _BINARY:
+            length = self._varint()
+            self._pass(length)
+            return self._data[self._at - length : self._at]
+        if kind == _STRUCT:
+            return self.struct(wanted)
+        if kind == _LIST:
+            count, inner = self._list()
+            return [self._value(inner, wanted) for _ in range(count)]
+        raise KeyError
+
+    def _list(self) -> tuple[int, int]:
+        """Return how many values a list or set has, and their type."""
+        head = self._byte()
+        return self._varint() if head >> 4 == 15 else head >> 4, head & 15
 
     def _byte(self) -> int:
         self._at += 1
@@ -163,22 +231,35 @@ class _Thrift:
         value = self._varint()
         return value >> 1 ^ -(value & 1)
 
-    def _skip(self, kind: int) -> None:
-        if kind in (_TRUE, _FALSE):
-            return
-        if kind in (_I16, _I32, _I64):
-            self._varint()
-        elif kind in (_BYTE, _DOUBLE):
-            self._at += 1 if kind == _BYTE else 8
-        elif kind == _BINARY:
-            length = self._varint()
-            self._at += length
-        elif kind == _STRUCT:
-            while inner := self._byte():
-                if not inner >> 4:
-                    self._varint()
-                self._skip(inner & 15)
-        else:
-            raise KeyError  # no header of a page has lists or maps
+    def _pass(self, size: int) -> None:
+        self._at += size
         if self._at > len(self._data):
             raise IndexError
+
+    def _skip(self, kind: int, *, element: bool = False) -> None:
+        """Pass a value by; a truth value is in the head of a field, and a byte where it is an element."""
+        if kind in (_TRUE, _FALSE):
+            self._pass(1 if element else 0)
+        elif kind in (_I16, _I32, _I64):
+            self._varint()
+        elif kind in (_BYTE, _DOUBLE):
+            self._pass(1 if kind == _BYTE else 8)
+        elif kind == _BINARY:
+            self._pass(self._varint())
+        elif kind == _STRUCT:
+            while head := self._byte():
+                if not head >> 4:
+                    self._varint()
+                self._skip(head & 15)
+        elif kind in (_LIST, _SET):
+            count, inner = self._list()
+            for _ in range(count):
+                self._skip(inner, element=True)
+        elif kind == _MAP:
+            count = self._varint()
+            kinds = self._byte() if count else 0
+            for _ in range(count):
+                self._skip(kinds >> 4, element=True)
+                self._skip(kinds & 15, element=True)
+        else:
+            raise KeyError

@@ -4,6 +4,8 @@ import contextlib
 import errno
 import gzip
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -230,6 +232,36 @@ def test_damage_says_how_far_it_was_read(tmp_path):
         assert stamps == [*(10**17 + row for row in range(group)), -1]
         assert [problem.reason for problem in problems] == ["damaged_file"]
         assert problems[0].message.startswith(words)
+
+
+#: Reads the labels of a file with each byte of its footer changed in four ways, and prints how often that was an error.
+EVERY_BYTE_OF_A_FOOTER = """
+import sys
+from pathlib import Path
+from space2vec.errors import ReadError
+from space2vec.reading import read_labels
+file = Path(sys.argv[1])
+whole, refused = file.read_bytes(), 0
+for at in range(len(whole) - 8 - int.from_bytes(whole[-8:-4], "little"), len(whole)):
+    for value in (whole[at] ^ 1, whole[at] + 16 & 255, 0, 255):
+        file.write_bytes(whole[:at] + bytes([value]) + whole[at + 1 :])
+        try:
+            read_labels(file)
+        except ReadError:
+            refused += 1
+print(refused)
+"""
+
+
+def test_no_byte_of_a_footer_ends_the_process(tmp_path):
+    """pyarrow's access to a chunk aborts where the histogram of its levels has another length than it should."""
+    file = tmp_path / "labels.parquet"
+    labels = pa.table({"candidate_id": [1, 2, 3], "label": [0, None, 1]})
+    parquet.write_table(labels, file, compression="none", store_schema=False)
+    command = [sys.executable, "-c", EVERY_BYTE_OF_A_FOOTER, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 100
 
 
 def _told(part, problems):
