@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from space2vec.cli.own_module import add_module, load_model
 from space2vec.cli.printing import print_line, print_lines, print_notice
 from space2vec.cli.train import model_file
 
@@ -37,6 +38,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="NEW.safetensors", help="the model file to write")
     parser.add_argument("--folds", type=int, default=5, metavar="N", help="folds of the cross-validation (default: 5)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the folds and of the resampling")
+    add_module(parser)
     parser.set_defaults(run=run)
 
 
@@ -44,11 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec import evaluation
     from space2vec.evaluation import OPERATING_POINTS
-    from space2vec.models.load import load
     from space2vec.training.isotonic import FEW, cross_check, fit_calibration
 
     output = model_file(arguments.output)
-    model = load(arguments.model)
+    model = load_model(arguments)
     raw = model.calibrated(None)
     _check_model(arguments.scores, model.id, raw.id)
     joined = evaluation.join(arguments.scores, arguments.labels)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from space2vec.cli.own_module import add_module
 from space2vec.cli.printing import print_notice
 from space2vec.cli.progress import Progress
 from space2vec.data.channels import channel_positions
@@ -87,13 +88,14 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add --model."""
+    """Add --model and --module; :func:`space2vec.cli.own_module.load_model` loads what they name."""
     parser.add_argument(
         "--model",
         default="default",
         metavar="NAME|FILE",
         help="a packaged model, a model file (.safetensors), or the folder of a training run",
     )
+    add_module(parser)
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
+from space2vec.cli.own_module import add_module, load_model
 from space2vec.cli.printing import print_lines
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("model", metavar="MODEL", help="a packaged model, a model file or a run folder")
     parser.add_argument("--no-speed", action="store_true", help="do not measure the speed")
+    add_module(parser)
     parser.set_defaults(run=run)
 
 
@@ -34,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from space2vec.models.card import NOTES, model_card, notes_of
     from space2vec.models.load import load, packaged
 
-    model = load(arguments.model)
+    model = load_model(arguments)
     originals = {name: load(name) for name in {path.stem for path in packaged().values()} & {model.name} & NOTES.keys()}
     notes = notes_of(model, originals)
     speed = None if arguments.no_speed else measure_speed(model)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from space2vec.cli.columns_option import PacketColumns, add_columns
 from space2vec.cli.common import Problems, add_compute_options, add_inputs, add_model, probability, read_batches
+from space2vec.cli.own_module import load_model
 from space2vec.cli.printing import print_line
 
 __all__ = ["WrittenNight", "add_report_options", "register", "write_night"]
@@ -77,12 +78,11 @@ def write_night(
     from space2vec.data.ids import id_keys
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Scores
-    from space2vec.models.load import load
     from space2vec.reading import find
     from space2vec.report import NightReport
     from space2vec.report.selection import most_useful
 
-    model = load(arguments.model)
+    model = load_model(arguments)
     where = choice.usable_device(arguments.device, model.runtime, bulk=True)
     arguments.inputs = find(arguments.inputs)
     columns = PacketColumns.of(arguments.columns, {"object_id", "candidate_id", "score", "flags"})

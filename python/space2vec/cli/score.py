@@ -10,6 +10,7 @@ import numpy as np
 
 from space2vec.cli import resumable_run
 from space2vec.cli.common import add_compute_options, add_inputs, add_model, probability
+from space2vec.cli.own_module import load_model
 
 if TYPE_CHECKING:
     from space2vec.data.stamps import Stamps
@@ -51,9 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     from space2vec.data import arrow
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Scores
-    from space2vec.models.load import load
 
-    model = load(arguments.model)
+    model = load_model(arguments)
     where = choice.usable_device(arguments.device, model.runtime, bulk=True)
     mosaic = None if arguments.mosaic is None else Mosaic(arguments.mosaic)
 

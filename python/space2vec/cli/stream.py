@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from space2vec.cli.common import add_model, positive
+from space2vec.cli.own_module import load_model
 from space2vec.cli.printing import print_line, print_lines, print_notice
 
 if TYPE_CHECKING:
@@ -165,13 +166,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec.cli.progress import Progress
     from space2vec.errors.packages import need
-    from space2vec.models.load import load
     from space2vec.stream import loop
     from space2vec.stream.metrics import MetricsServer
 
     need("confluent_kafka", "a stream needs confluent-kafka")
     options = stream_options(arguments)
-    model = load(arguments.model)
+    model = load_model(arguments)
     counts: list[Counts] = []
     with ExitStack() as stack:
         stop = stack.enter_context(_stop_on_signals())

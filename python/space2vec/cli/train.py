@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from space2vec.cli.common import Problems, add_inputs, options_of, positive
 from space2vec.cli.labelled_rows import LabelledRows, add_labels, read_labelled, read_labelled_stamps
+from space2vec.cli.own_module import add_module, load_model
 from space2vec.cli.printing import print_line, print_lines, print_progress
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         help="with --from: modules whose weights stay as they are; none: fit all (default: the convolutions of "
         "stampnet)",
     )
+    add_module(parser)
     parser.add_argument("--architecture", metavar="NAME", help="default: stampnet")
     parser.add_argument(
         "--set", choices=tuple(FEATURE_SETS), help="features that the network takes with the planes (default: stamp)"
@@ -185,6 +187,8 @@ def _train_network(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--teacher must lie between 0 and 1; given {arguments.teacher}")
     if arguments.freeze is not None and arguments.start is None:
         raise ValueError("--freeze goes with --from MODEL, whose weights stay as they are")
+    if arguments.module is not None and arguments.start is None:
+        raise ValueError("--module goes with --from MODEL, the file of its weights")
     from dataclasses import replace
 
     from space2vec.training import train_network
@@ -197,7 +201,7 @@ def _train_network(arguments: argparse.Namespace) -> int:
     # What can be checked is checked before the inputs are read.
     RunFolder.check_place(Path(arguments.output), resume=arguments.resume)
     torch_device(arguments.device)
-    start = None if arguments.start is None else _start_network(arguments.start)
+    start = None if arguments.start is None else _start_network(arguments)
     kind: dict[str, Json] = {"architecture": arguments.architecture, "features": arguments.set}
     network_header(**kind, settings=None, recipe=None, name=arguments.name, start=start)
     names = ("epochs", "batch", "learning_rate", "patience", "precision")
@@ -248,14 +252,15 @@ def _stages(text: str) -> list[str]:
     return [] if text == "none" else [name.strip() for name in text.split(",")]
 
 
-def _start_network(name: str) -> Network:
+def _start_network(arguments: argparse.Namespace) -> Network:
     """Load the network to start from; ValueError if it is a forest, or takes no planes."""
-    from space2vec.models.load import load
     from space2vec.models.network import Network
 
-    model = load(name)
+    model = load_model(arguments, arguments.start)
     if not isinstance(model, Network) or model.needs.recipe is None:
-        raise ValueError(f"--from {name}: {model.name!r} is no network of stamps; such are stampnet and stampnet-fast")
+        raise ValueError(
+            f"--from {arguments.start}: {model.name!r} is no network of stamps; such are stampnet and stampnet-fast"
+        )
     return model
 
 

@@ -275,7 +275,8 @@ class Network(Model):
                 kind = (self.header.architecture or {})["settings"].get("class")
                 raise ModelError(
                     f"its module is not one of space2vec's but of a class {kind}, whose code is not in the file: load "
-                    "it with space2vec.load(FILE, module=...), which takes such a module"
+                    "it with space2vec.load(FILE, module=...), which takes such a module, or name the class to a "
+                    "command by --module PACKAGE.MODULE:CLASS"
                 )
             try:
                 module = rebuild(self.header.architecture or {}, self._weights)
