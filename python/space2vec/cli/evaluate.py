@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from space2vec.cli.common import Problems, add_limits, check_no_input, check_picture, limits_of
+from space2vec.cli.common import Problems, add_limits, check_no_input, check_picture, limits_of, probability
 from space2vec.cli.printing import print_line, print_lines
 
 if TYPE_CHECKING:
@@ -44,6 +44,13 @@ def register(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.png",
         help="draw the share of real candidates at each score, and the number of candidates",
     )
+    parser.add_argument(
+        "--old-threshold",
+        type=probability,
+        metavar="T",
+        help="with two or more score files: T is the threshold in use with the scores of the second and further ones; "
+        "print the thresholds of the first, a new model's, that keep its MDR or its FPR",
+    )
     add_limits(parser)
     parser.set_defaults(run=run)
 
@@ -54,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     from space2vec.data.atomic_file import write_whole
     from space2vec.writing.places import check_writable
 
+    if arguments.old_threshold is not None and len(arguments.scores) < 2:
+        raise ValueError("--old-threshold needs the scores of the old model after those of the new one")
     for picture in (arguments.plot, arguments.reliability):
         if picture:
             check_picture(picture)
@@ -85,6 +94,12 @@ def run(arguments: argparse.Namespace) -> int:
         print_line(f"a: {names[first]}")
         print_line(f"b: {names[path]}")
         print_lines(f"{compared}\n")
+        if arguments.old_threshold is not None:
+            kept = evaluation.keep_threshold_of_files(
+                first, path, arguments.labels, arguments.old_threshold, problems=[], limits=limits
+            )
+            document[names[path]]["kept threshold"] = kept.to_dict()
+            print_lines(f"{names[first]} in place of {names[path]}: {kept}\n")
     if arguments.json:
         write_whole(arguments.json, (json.dumps(document, indent=2) + "\n").encode())
         print_line(f"figures in {arguments.json}")

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from space2vec.evaluation.comparison import Comparison, Difference, Discordance, compare, mcnemar
 from space2vec.evaluation.curve import Curve, mdr_band, mdr_fpr
-from space2vec.evaluation.files import JoinedScores, compare_files, evaluate_files, join
+from space2vec.evaluation.files import JoinedScores, compare_files, evaluate_files, join, keep_threshold_of_files
+from space2vec.evaluation.kept_threshold import KeptThresholds, OperatingPoint, keep_threshold
 from space2vec.evaluation.metrics import Evaluation, Metric, evaluate
 from space2vec.evaluation.model_table import HEADLINES, ModelTable, compare_models
 from space2vec.evaluation.names import model_of, names_of
@@ -33,9 +34,11 @@ __all__ = [
     "Evaluation",
     "Interval",
     "JoinedScores",
+    "KeptThresholds",
     "LabelledScores",
     "Metric",
     "ModelTable",
+    "OperatingPoint",
     "Reliability",
     "check_scores",
     "compare",
@@ -44,6 +47,8 @@ __all__ = [
     "evaluate",
     "evaluate_files",
     "join",
+    "keep_threshold",
+    "keep_threshold_of_files",
     "mcnemar",
     "mdr_band",
     "mdr_fpr",

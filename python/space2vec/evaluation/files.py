@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,13 @@ from space2vec.data.ids import id_keys
 from space2vec.data.row_pairs import Side, pair_rows
 from space2vec.errors import ReadError
 from space2vec.evaluation.comparison import Comparison, compare
+from space2vec.evaluation.kept_threshold import KeptThresholds, keep_threshold
 from space2vec.evaluation.metrics import Evaluation, evaluate
 from space2vec.evaluation.ranking import Array
 from space2vec.reading import Limits, Problem, read_labels, read_scores
 from space2vec.reading.feature_table import CANDIDATE_IDS
 
-__all__ = ["JoinedScores", "compare_files", "evaluate_files", "join"]
+__all__ = ["JoinedScores", "compare_files", "evaluate_files", "join", "keep_threshold_of_files"]
 
 _LIMITS = Limits()
 
@@ -175,12 +177,64 @@ def compare_files(
     ValueError
         As :func:`space2vec.evaluation.compare`.
     """
+    rows = _rows_in_common(scores_a, scores_b, labels, problems, limits)
+    return compare(rows.a, rows.b, rows.label, group=rows.group, bootstrap=bootstrap, seed=seed)
+
+
+def keep_threshold_of_files(
+    new: str | PathLike[str],
+    old: str | PathLike[str],
+    labels: str | PathLike[str],
+    threshold: float,
+    *,
+    problems: list[Problem] | None = None,
+    limits: Limits = _LIMITS,
+) -> KeptThresholds:
+    """Find the thresholds of a new file of scores that keep the error rates of a threshold of an old one.
+
+    Parameters
+    ----------
+    new, old : path
+        Files of scores, as for :func:`join`; the labelled candidates that both have are measured.
+    labels, problems, limits
+        As for :func:`join`.
+    threshold : float
+        The threshold in use with the old scores.
+
+    Raises
+    ------
+    ReadError
+        As :func:`compare_files`.
+    ValueError
+        As :func:`space2vec.evaluation.evaluate`.
+    """
+    rows = _rows_in_common(new, old, labels, problems, limits)
+    return keep_threshold(rows.a, rows.b, rows.label, threshold)
+
+
+class _RowsInCommon(NamedTuple):
+    """The scores (n,) of two files for the same rows, and the labels and groups of these."""
+
+    a: Array
+    b: Array
+    label: NDArray[np.int8]
+    group: NDArray[np.object_]
+
+
+def _rows_in_common(
+    scores_a: str | PathLike[str],
+    scores_b: str | PathLike[str],
+    labels: str | PathLike[str],
+    problems: list[Problem] | None,
+    limits: Limits,
+) -> _RowsInCommon:
+    """Join two files of scores with labels, and return the rows that all have; ReadError if there are none."""
     a, b = (join(scores, labels, problems=problems, limits=limits) for scores in (scores_a, scores_b))
     pairs = pair_rows(Side(a.ids, str(scores_a)), Side(b.ids, str(scores_b)))
     if not len(pairs.left):
         raise ReadError(f"{scores_a} and {scores_b} have no labelled candidate in common")
     in_a, in_b = pairs.left, pairs.right
-    return compare(a.score[in_a], b.score[in_b], a.label[in_a], group=a.group[in_a], bootstrap=bootstrap, seed=seed)
+    return _RowsInCommon(a.score[in_a], b.score[in_b], a.label[in_a], a.group[in_a])
 
 
 def _texts(values: Sequence[str | None]) -> NDArray[np.object_]:
