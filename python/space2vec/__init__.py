@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from space2vec.data.frame import Frame
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Features, Scores
+    from space2vec.data.vectors import Vectors
     from space2vec.models.forest import Forest
     from space2vec.models.load import load
     from space2vec.models.network import Network
     from space2vec.plans.recipe import Recipe
     from space2vec.reading import MessageReader, read, read_arrow, read_messages, read_table
     from space2vec.reading.detections import cut, from_images, locate
+    from space2vec.reading.vectors import read_vectors
     from space2vec.simulation import simulate
 
 #: The module of each name, within the package.
@@ -39,6 +41,7 @@ _HOME = {
     "Recipe": "plans.recipe",
     "Scores": "data.tables",
     "Stamps": "data.stamps",
+    "Vectors": "data.vectors",
     "cut": "reading.detections",
     "features": "compute",
     "from_images": "reading.detections",
@@ -50,6 +53,7 @@ _HOME = {
     "read_arrow": "reading",
     "read_messages": "reading",
     "read_table": "reading",
+    "read_vectors": "reading.vectors",
     "simulate": "simulation",
 }
 _MODULES = {"evaluation": "evaluation", "flags": "data.flags", "plot": "plot", "registry": "registry"}
@@ -64,6 +68,7 @@ __all__ = [
     "Recipe",
     "Scores",
     "Stamps",
+    "Vectors",
     "__version__",
     "cut",
     "evaluation",
@@ -79,6 +84,7 @@ __all__ = [
     "read_arrow",
     "read_messages",
     "read_table",
+    "read_vectors",
     "registry",
     "simulate",
 ]

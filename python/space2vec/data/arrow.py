@@ -20,11 +20,16 @@ _MOST = np.iinfo(np.int32).max
 
 
 def numbers(values: ArrayLike, absent: NDArray[np.bool_] | None = None) -> pyarrow.Array:
-    """Convert numbers (n,) to an Arrow array, null where `absent`; memory is shared if possible."""
+    """Convert numbers (n,) to an Arrow array, null where `absent`; memory is shared if possible.
+
+    Rows of numbers (n, k) become lists of the fixed size k, without nulls.
+    """
     import pyarrow as pa
 
     plain = np.asarray(values)
     plain = np.ascontiguousarray(plain, dtype=plain.dtype.newbyteorder("="))
+    if plain.ndim == 2:
+        return pa.FixedSizeListArray.from_arrays(numbers(plain.reshape(-1)), plain.shape[1])
     return pa.Array.from_buffers(pa.from_numpy_dtype(plain.dtype), len(plain), [_validity(absent), pa.py_buffer(plain)])
 
 

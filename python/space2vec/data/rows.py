@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict, overload
 
 import numpy as np
@@ -52,8 +52,8 @@ class Rows(flag_bits.Flagged):
     #: What a column of values is.
     _noun = "column"
 
-    def _values(self) -> dict[str, NDArray[np.float32]]:
-        """Return the columns of values, on the host."""
+    def _values(self) -> Mapping[str, AnyArray]:
+        """Return the columns of values (n,), or rows of numbers (n, k), on the host."""
         raise NotImplementedError
 
     def _with_values(self, rows: slice | NDArray[np.intp], part: RowParts) -> Self:
@@ -190,6 +190,8 @@ class Rows(flag_bits.Flagged):
     def to_arrow(self) -> pyarrow.Table:
         """Return a ``pyarrow.Table``: object_id, candidate_id, the values, flags (a list of names a row), columns.
 
+        Vectors are a column of lists of a fixed size, which share memory with the table.
+
         The schema's metadata holds, under ``space2vec`` as JSON, :attr:`metadata` and the meaning of the flags that
         occur.
         """
@@ -252,6 +254,8 @@ class Rows(flag_bits.Flagged):
 
 
 def _to_pandas(pd: ModuleType, values: NDArray[np.generic]) -> Untyped:
+    if values.ndim > 1:
+        return list(values)
     if values.dtype.kind == "i" and isinstance(values, np.ma.MaskedArray):
         mask = np.ma.getmaskarray(values)
         return (
@@ -264,4 +268,4 @@ def _python(cell: object) -> object:
     """Return a cell as a Python object; a masked cell is ``None``."""
     if cell is np.ma.masked:
         return None
-    return cell.item() if isinstance(cell, np.generic) else cell
+    return cell.tolist() if isinstance(cell, np.generic | np.ndarray) else cell

@@ -16,6 +16,8 @@ __all__ = ["as_html", "as_lines"]
 _ROWS, _COLUMNS = 10, 12
 #: Characters of a cell.
 _WIDTH = 28
+#: Numbers of a vector that are shown.
+_NUMBERS = 4
 
 
 def as_lines(title: str, columns: Mapping[str, NDArray[np.generic]]) -> str:
@@ -69,6 +71,9 @@ def _shown(n: int, most: int) -> list[int]:
 def _cell(value: object) -> str:
     if value is None or value is np.ma.masked:
         return "--"
+    if isinstance(value, np.ndarray):
+        shown = value[:_NUMBERS].tolist()
+        return " ".join(map(str, [*shown, "..."] if len(value) > _NUMBERS else shown))
     if isinstance(value, np.float32):
         return f"{value:.5g}"
     if isinstance(value, float):
