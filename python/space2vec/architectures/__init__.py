@@ -2,8 +2,9 @@
 
 The attribute ``takes`` of a module names the arguments of its ``forward`` in order: ``"planes"``, float32 (n, channel,
 height, width), prepared by a recipe, and ``"features"``, float32 (n, k), NaN where a feature is undefined. ``forward``
-returns logits (n,). The arguments of the class are JSON values, which the attribute ``settings`` holds. A module that
-takes features scales them; its method ``fit_features`` sets the scales from training rows.
+returns logits (n,), or vectors (n, vector) if the network has the setting ``vector``. The arguments of the class are
+JSON values, which the attribute ``settings`` holds. A module that takes features scales them; its method
+``fit_features`` sets the scales from training rows.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ NETWORKS: dict[str, str] = {
     "space2vec2018": "space2vec.architectures.published:Space2Vec2018",
     "stampnet": "space2vec.architectures.stampnet:StampNet",
     "tablenet": "space2vec.architectures.tablenet:TableNet",
+    "vectornet": "space2vec.architectures.vectornet:VectorNet",
 }
 
 
@@ -114,7 +116,10 @@ def set_weights(module: nn.Module, name: str, weights: Mapping[str, AnyArray], a
 
 
 def check_shapes(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Check that a network takes rows of these shapes and returns one logit per row; ValueError if not."""
+    """Check that a network takes rows of these shapes and returns one logit, or one vector, per row; ValueError if not.
+
+    The length of a vector is the setting ``vector`` of the module.
+    """
     import torch
 
     try:
@@ -122,5 +127,9 @@ def check_shapes(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> No
             output = tuple(module(*(torch.zeros(2, *shape) for shape in shapes.values())).shape)
     except RuntimeError as error:
         raise ValueError(f"the module cannot take {dict(shapes)}: {error}") from error
-    if output != (2,):
+    settings: Mapping[str, Json] = getattr(module, "settings", {})
+    if "vector" in settings:
+        if output != (2, settings["vector"]):
+            raise ValueError(f"the module gives {output} for two rows, and not two vectors (2, {settings['vector']})")
+    elif output != (2,):
         raise ValueError(f"the module gives {output} for two rows, and not two logits (2,)")

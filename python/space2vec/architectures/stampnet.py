@@ -1,4 +1,7 @@
-"""``stampnet``: a small convolutional network that takes the planes of a candidate and its features."""
+"""``stampnet``: a small convolutional network that takes the planes of a candidate and its features.
+
+``StampTrunk`` is everything of it but the meaning of its outputs, which ``vectornet`` shares.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
     from space2vec.data.types import Json
 
-__all__ = ["StampNet"]
+__all__ = ["StampNet", "StampTrunk"]
 
 
 #: The largest side of a map whose rings are averaged. The table of a larger map would take gigabytes.
@@ -48,8 +51,8 @@ class RingMean(nn.Module):
         return torch.flatten(torch.flatten(maps, 2) @ self.share, 1)
 
 
-class StampNet(nn.Module):
-    """A network of convolutions over planes, each halving the side, and a small perceptron.
+class StampTrunk(nn.Module):
+    """Convolutions over planes, each halving the side, and a small perceptron of any number of outputs.
 
     The perceptron takes the means of the last maps over rings, and the features. The side of all maps is odd, so that
     a rotation or reflection of a stamp maps the pixels of every layer onto pixels; the mean over rings averages over
@@ -72,6 +75,8 @@ class StampNet(nn.Module):
     reach : sequence of float, optional
         The largest absolute value of the pixels of each plane; others are clipped. Planes can then be represented by
         8-bit integers, and filler values (-3.4e38 in templates of ZTF) do not dominate all other pixels.
+    outputs : int
+        Number of outputs.
 
     Raises
     ------
@@ -92,6 +97,7 @@ class StampNet(nn.Module):
         hidden: int = 64,
         dropout: float = 0.1,
         reach: Sequence[float] | None = None,
+        outputs: int,
     ) -> None:
         super().__init__()
         self.settings: dict[str, Json] = {
@@ -119,7 +125,7 @@ class StampNet(nn.Module):
         self.of_features = nn.Linear(self.scale.width, hidden)
         self.head = nn.Sequential(
             nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(dropout),
-            nn.Linear(hidden, 1),
+            nn.Linear(hidden, outputs),
         )  # fmt: skip
 
     def fit_features(self, x: ArrayLike) -> None:
@@ -127,9 +133,36 @@ class StampNet(nn.Module):
         self.scale.fit_features(x)
 
     def forward(self, planes: Tensor, features: Tensor) -> Tensor:
-        """Return logits (n,) of planes (n, channel, side, side) and features (n, k)."""
+        """Return the outputs (n, outputs) for planes (n, channel, side, side) and features (n, k)."""
         if "reach" in self.settings:
             planes = planes.clamp(-self.reach, self.reach)
         seen = self.of_planes(self.pool(self.convolutions(planes)))
-        logit: Tensor = self.head(seen + self.of_features(self.scale(features)))
-        return logit[:, 0]
+        out: Tensor = self.head(seen + self.of_features(self.scale(features)))
+        return out
+
+
+class StampNet(StampTrunk):
+    """A network of stamps that scores: its output is a logit.
+
+    Its arguments are those of :class:`StampTrunk` but for the number of outputs, which is 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        features: int,
+        channels: int = 3,
+        side: int = 33,
+        width: Sequence[int] = (16, 32, 64),
+        hidden: int = 64,
+        dropout: float = 0.1,
+        reach: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(
+            features=features, channels=channels, side=side, width=width, hidden=hidden, dropout=dropout, reach=reach,
+            outputs=1,
+        )  # fmt: skip
+
+    def forward(self, planes: Tensor, features: Tensor) -> Tensor:
+        """Return logits (n,) of planes (n, channel, side, side) and features (n, k)."""
+        return super().forward(planes, features)[:, 0]

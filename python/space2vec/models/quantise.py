@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from space2vec.architectures.stampnet import StampNet
+from space2vec.architectures.stampnet import StampTrunk
 from space2vec.architectures.tablenet import TableNet
 from space2vec.model_files.integer_network import (
     HIDDEN_MOST,
@@ -26,6 +25,7 @@ from space2vec.model_files.integer_network import (
     NetworkInputs,
     pixel_rings,
 )
+from space2vec.models.float_network import FloatNetwork, float_network
 from space2vec.models.rounding import round_weights
 
 __all__ = ["CALIBRATION_ROWS", "can_quantise", "quantise"]
@@ -45,46 +45,17 @@ _QUANTILE_SAMPLES = 20000
 _HEADROOM = 2.0
 #: Bits of the largest multiplier of a hidden layer.
 _MULTIPLIER_BITS = 30
+#: The largest integer of an element of a vector.
+_VECTOR_MOST = 127
 #: The largest bias of a convolution: bias and sum together must fit 32 bits.
 _MOST_BIAS = 2.0**29
-
-
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """A linear layer or a convolution: weights (outputs, ...) and biases (outputs,)."""
-
-    weight: Array
-    bias: Array
-
-
-@dataclass(frozen=True, slots=True)
-class _FloatNetwork:
-    """The weights of a network in float64, with batch normalisation merged into the convolutions.
-
-    The first hidden layer sums what it makes of the features (`features_weight`), of the ring means of the convolved
-    planes (`planes_weight`), and its bias (`hidden_bias`); `linears` are the layers after it.
-    """
-
-    inputs: NetworkInputs
-    features_weight: Array
-    hidden_bias: Array
-    linears: list[_Layer]
-    convolutions: list[_Layer] = field(default_factory=list)
-    planes_weight: Array | None = None
-    reach: Array | None = None
-
-    def arrays(self) -> Iterator[Array]:
-        """Yield all weights and biases."""
-        yield from (self.features_weight, self.hidden_bias)
-        yield from () if self.planes_weight is None else (self.planes_weight,)
-        for layer in (*self.convolutions, *self.linears):
-            yield from (layer.weight, layer.bias)
 
 
 class _FloatSums(NamedTuple):
     """The sums of every layer of the float network before the ReLU, which the integers have to reproduce.
 
-    `convolutions` are maps (n, channel, side, side); `hidden` are arrays (n, outputs), with the logits (n, 1) last.
+    `convolutions` are maps (n, channel, side, side); `hidden` are arrays (n, outputs), with the logits (n, 1) or the
+    vectors last.
     """
 
     convolutions: list[Tensor]
@@ -100,12 +71,12 @@ class _IntegerSums(NamedTuple):
 
 
 def can_quantise(module: nn.Module) -> bool:
-    """Return whether a network is one that :func:`quantise` can turn into integers: `StampNet` or `TableNet`."""
-    return isinstance(module, (StampNet, TableNet))
+    """Return whether a network is one that :func:`quantise` takes: `StampNet`, `VectorNet` or `TableNet`."""
+    return isinstance(module, (StampTrunk, TableNet))
 
 
 def quantise(module: nn.Module, inputs: Sequence[ArrayLike]) -> IntegerNetwork:
-    """Turn a trained network into one of integers, whose scores are the same to the bit on every machine.
+    """Turn a trained network into one of integers, whose scores or vectors are the same to the bit on every machine.
 
     Weights and the activations of convolutions become 8-bit integers, with a scale for each channel. Activations above
     a high quantile are clipped. The error of a rounded weight is compensated by weights that are rounded after it
@@ -113,7 +84,7 @@ def quantise(module: nn.Module, inputs: Sequence[ArrayLike]) -> IntegerNetwork:
 
     Parameters
     ----------
-    module : StampNet or TableNet
+    module : StampNet, VectorNet or TableNet
         The trained network; it must be in eval mode, and is not changed.
     inputs : sequence of array_like
         The inputs of the network for calibration rows: planes (n, channel, side, side), features (n, k), or both in
@@ -128,7 +99,7 @@ def quantise(module: nn.Module, inputs: Sequence[ArrayLike]) -> IntegerNetwork:
     ValueError
         If the network is of another class, a weight is not finite, or no calibration row is finite.
     """
-    network = _float_network(module)
+    network = float_network(module)
     if not all(np.isfinite(array).all() for array in network.arrays()):
         raise ValueError("a weight of the network is not finite")
     arrays = [np.asarray(rows, dtype=np.float32) for rows in inputs]
@@ -138,45 +109,6 @@ def quantise(module: nn.Module, inputs: Sequence[ArrayLike]) -> IntegerNetwork:
         raise ValueError("no row to calibrate with is finite")
     quantiser = _Quantiser(network, None if planes is None else torch.from_numpy(planes[good]), columns[good])
     return IntegerNetwork(quantiser.tensors(), network.inputs)
-
-
-def _float_network(module: nn.Module) -> _FloatNetwork:
-    """Copy the weights of a network to float64; ValueError if it is of a class that cannot be quantised."""
-    if isinstance(module, StampNet):
-        settings, layers = module.settings, [*module.convolutions]
-        return _FloatNetwork(
-            NetworkInputs(settings["channels"], settings["side"], settings["features"]),
-            _array(module.of_features.weight),
-            _array(module.of_planes.bias) + _array(module.of_features.bias),
-            _linears(module.head),
-            [_merge_normalisation(conv, norm) for conv, norm in zip(layers[0::3], layers[1::3], strict=True)],
-            _array(module.of_planes.weight),
-            np.array(settings["reach"]) if "reach" in settings else None,
-        )
-    if isinstance(module, TableNet):
-        first, *linears = _linears(module.layers)
-        inputs = NetworkInputs(columns=module.derived.width, bins=module.settings["bins"])
-        return _FloatNetwork(inputs, first.weight, first.bias, linears)
-    raise ValueError(f"a {type(module).__name__} cannot be turned into integers: only stampnet and tablenet can")
-
-
-def _linears(layers: nn.Sequential) -> list[_Layer]:
-    """Return the linear layers in a sequence of layers."""
-    return [_Layer(_array(layer.weight), _array(layer.bias)) for layer in layers if isinstance(layer, nn.Linear)]
-
-
-def _merge_normalisation(conv: nn.Module, norm: nn.Module) -> _Layer:
-    """Return the convolution that equals a convolution followed by batch normalisation."""
-    assert isinstance(conv, nn.Conv2d)
-    assert isinstance(norm, nn.BatchNorm2d)
-    assert norm.running_var is not None
-    assert norm.running_mean is not None
-    gain = _array(norm.weight) / np.sqrt(_array(norm.running_var) + norm.eps)
-    return _Layer(_array(conv.weight) * gain[:, None, None, None], _array(norm.bias) - _array(norm.running_mean) * gain)
-
-
-def _array(tensor: Tensor) -> Array:
-    return np.asarray(tensor.detach().cpu().numpy(), dtype=np.float64)
 
 
 def _integer_columns(module: nn.Module, features: NDArray[np.float32]) -> Array:
@@ -191,7 +123,7 @@ def _integer_columns(module: nn.Module, features: NDArray[np.float32]) -> Array:
             scaled, k = module.scaled(rows), rows.shape[1]
             encoded = module.encoded(scaled[:, :k])
         else:
-            assert isinstance(module, StampNet)
+            assert isinstance(module, StampTrunk)
             scaled, k = module.scale(x), x.shape[1]
             encoded = scaled[:, :0]
     parts = ((scaled[:, :k], VALUE), (scaled[:, k:], MARK), (encoded, STEP))
@@ -201,7 +133,7 @@ def _integer_columns(module: nn.Module, features: NDArray[np.float32]) -> Array:
 class _Quantiser:
     """Turns a float network into integers layer by layer, with the outputs of both on calibration rows at hand."""
 
-    def __init__(self, network: _FloatNetwork, planes: Tensor | None, columns: Array) -> None:
+    def __init__(self, network: FloatNetwork, planes: Tensor | None, columns: Array) -> None:
         self._network, self._planes, self._columns = network, planes, columns
         if planes is not None:
             largest = planes.abs().amax((2, 3)).numpy()
@@ -244,7 +176,7 @@ class _Quantiser:
         weight, scale = round_weights(network.features_weight / _units(network.inputs), _covariance(self._columns))
         tensors["of_features.weight"] = weight
         sums.append(_IntegerSums("features_multiplier", self._columns @ weight.T.astype(np.float64), scale))
-        first, *hidden, logit = self._float_sums.hidden
+        first, *hidden, last = self._float_sums.hidden
         *layers, out = network.linears
         values, unit = self._finish_hidden("hidden0", sums, first, tensors)
         for number, (layer, target) in enumerate(zip(layers, hidden, strict=True), 1):
@@ -253,8 +185,13 @@ class _Quantiser:
             sums = [_IntegerSums("multiplier", values @ weight.T.astype(np.float64), scale)]
             values, unit = self._finish_hidden(f"hidden{number}", sums, target, tensors)
         weight, scale = round_weights(out.weight * unit, _covariance(values))
-        total = values @ weight[0].astype(np.float64)
-        bias = int(np.rint((logit[:, 0] - total * scale[0]).mean() / scale[0]))
+        total = values @ weight.T.astype(np.float64)
+        if network.gives_vectors:
+            tensors["vector.weight"] = weight
+            largest = float(_largest_represented(_float32(np.abs(last).reshape(1, -1)), _VECTOR_MOST)[0])
+            self._rescale("vector", [_IntegerSums("multiplier", total, scale)], last, largest / _VECTOR_MOST, tensors)
+            return tensors
+        bias = int(np.rint((last[:, 0] - total[:, 0] * scale[0]).mean() / scale[0]))
         tensors["out.weight"] = weight[0]
         tensors["out.bias"] = np.array([bias], dtype=np.int64)
         tensors["out.scale"] = scale.astype(np.float32)
@@ -298,12 +235,23 @@ class _Quantiser:
     def _finish_hidden(
         self, name: str, sums: list[_IntegerSums], target: Array, tensors: dict[str, NDArray[np.generic]]
     ) -> tuple[Array, float]:
-        """Choose the multipliers, biases and the shift of a hidden layer, and add them to `tensors`.
+        """Rescale the sums of a hidden layer, and add what that needs to `tensors`.
 
         `target` (n, outputs) are the sums of the float network. Returned are the integer activations (n, outputs), and
         what the integer 1 represents in them.
         """
         unit = _HEADROOM * max(float(target.max()), 1e-3 * float(np.abs(target).max()), 1e-6) / HIDDEN_MOST
+        total = self._rescale(name, sums, target, unit, tensors)
+        return np.clip(np.floor(total + 0.5), 0, HIDDEN_MOST), unit
+
+    @staticmethod
+    def _rescale(
+        name: str, sums: list[_IntegerSums], target: Array, unit: float, tensors: dict[str, NDArray[np.generic]]
+    ) -> Array:
+        """Choose multipliers, biases and the shift with which sums become integers, of which 1 represents `unit`.
+
+        They are added to `tensors`. Returned are the integers (n, outputs) before they are rounded and clipped.
+        """
         largest = max(float(part.scale.max()) for part in sums) / unit
         shift = min(max(_MULTIPLIER_BITS - math.ceil(math.log2(largest)), 0), 62)
         total = np.zeros((1, 1))
@@ -314,7 +262,7 @@ class _Quantiser:
         bias = (target / unit - total).mean(axis=0)
         tensors[f"{name}.bias"] = np.rint(bias * 2.0**shift).astype(np.int64)
         tensors[f"{name}.shift"] = np.array([shift], dtype=np.uint8)
-        return np.clip(np.floor(total + bias + 0.5), 0, HIDDEN_MOST), unit
+        return np.asarray(total + bias)
 
 
 def _units(inputs: NetworkInputs) -> Array:
@@ -325,7 +273,11 @@ def _units(inputs: NetworkInputs) -> Array:
 
 def _tensor(values: NDArray[np.generic]) -> Tensor:
     """Return an array as a tensor of float32."""
-    return torch.from_numpy(np.asarray(values, dtype=np.float32))
+    return torch.from_numpy(_float32(values))
+
+
+def _float32(values: NDArray[np.generic]) -> NDArray[np.float32]:
+    return np.asarray(values, dtype=np.float32)
 
 
 def _convolve(maps: Tensor, weight: Array, pad: float) -> Tensor:

@@ -21,7 +21,10 @@ from space2vec.errors import BackendError
 if TYPE_CHECKING:
     from space2vec.training.run_folder import RunFolder
 
-__all__ = ["FitRows", "FitSettings", "best_temperature", "fit", "logits", "torch_device"]
+__all__ = [
+    "FitRows", "FitSettings", "best_temperature", "fit", "logits", "move_average", "seeded", "to_device",
+    "torch_device",
+]  # fmt: skip
 
 #: Rows that are scored at a time.
 _SCORING_BATCH = 256
@@ -176,7 +179,7 @@ def fit(
     for epoch in range(len(history), settings.epochs):
         if _epochs_since_best(history) >= settings.patience:
             break
-        with _seeded(settings.seed, epoch) as rng:
+        with seeded(settings.seed, epoch) as rng:
             rows = epoch_rows(epoch)
             steps = -(-len(rows) // settings.batch)
             _set_train_mode(module)
@@ -187,7 +190,7 @@ def fit(
                     group["lr"] = rate
                 losses.append(_take_step(module, rows.rows(batch), optimiser, settings))
                 step += 1
-                _update_average(average, module, min(settings.average, (1.0 + step) / (10.0 + step)))
+                move_average(average, module, min(settings.average, (1.0 + step) / (10.0 + step)))
         metrics = {"epoch": epoch, "steps": steps, "learning_rate": rate, "loss": float(np.mean(losses))}
         metrics |= _validate(average, validation, settings)
         if not np.isfinite(metrics["loss"] + metrics["validation_loss"]):
@@ -259,8 +262,8 @@ def best_temperature(logit: ArrayLike, target: ArrayLike, weight: ArrayLike, spr
 
 def _take_step(module: nn.Module, rows: FitRows, optimiser: torch.optim.Optimizer, settings: FitSettings) -> float:
     """Fit the network to one batch of rows and return the loss before the step."""
-    inputs = [_tensor(x, settings.device) for x in rows.inputs]
-    target, weight = _tensor(rows.target, settings.device), _tensor(rows.weight, settings.device)
+    inputs = [to_device(torch.from_numpy(x), settings.device) for x in rows.inputs]
+    target, weight = (to_device(torch.from_numpy(x), settings.device) for x in (rows.target, rows.weight))
     kind = torch.device(settings.device).type
     with torch.autocast(kind, torch.bfloat16, enabled=settings.precision == "bfloat16"):
         logit = module(*inputs)
@@ -271,9 +274,9 @@ def _take_step(module: nn.Module, rows: FitRows, optimiser: torch.optim.Optimize
     return loss.item()
 
 
-def _tensor(rows: NDArray[np.float32], device: str) -> Tensor:
+def to_device(rows: Tensor, device: str) -> Tensor:
     """Move rows to a device; planes are laid out channels last, which convolutions prefer."""
-    tensor = torch.from_numpy(rows).to(device)
+    tensor = rows.to(device)
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
 
 
@@ -294,7 +297,7 @@ def _validate(average: nn.Module, rows: FitRows, settings: FitSettings) -> dict[
     return metrics
 
 
-def _update_average(average: nn.Module, module: nn.Module, decay: float) -> None:
+def move_average(average: nn.Module, module: nn.Module, decay: float) -> None:
     """Move the averaged weights towards the weights of the network by 1 - `decay`."""
     with torch.no_grad():
         for old, new in zip(average.state_dict().values(), module.state_dict().values(), strict=True):
@@ -313,7 +316,7 @@ def _epochs_since_best(history: list[dict[str, float]]) -> int:
 
 
 @contextlib.contextmanager
-def _seeded(seed: int, epoch: int) -> Iterator[np.random.Generator]:
+def seeded(seed: int, epoch: int) -> Iterator[np.random.Generator]:
     """Seed the random numbers of an epoch by its number, so that they are the same when a fit is resumed."""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))

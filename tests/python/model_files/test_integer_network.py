@@ -264,7 +264,7 @@ def test_weights_of_a_dead_channel_and_a_single_row_do_no_harm() -> None:
 
 def test_what_cannot_be_turned_into_integers_says_why(stamps) -> None:
     module, _, planes, features = stamps
-    with pytest.raises(ValueError, match="a Braai cannot be turned into integers: only stampnet and tablenet can"):
+    with pytest.raises(ValueError, match="a Braai cannot be turned into integers: only stampnet, vectornet and"):
         quantise(build("braai", {}), (planes,))
     with pytest.raises(ValueError, match="no row to calibrate with is finite"):
         quantise(module, (np.full_like(planes, np.nan), features))

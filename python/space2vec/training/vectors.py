@@ -1,0 +1,211 @@
+"""Fitting of a network that gives vectors: views of one source, alerts of one object and kinds lie together."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from space2vec.training.loop import FitSettings, move_average, seeded, to_device, torch_device
+
+__all__ = ["Attraction", "VectorRows", "contrast", "fit_vectors"]
+
+#: The number of a row whose kind is not known.
+UNKNOWN = -1
+#: Weight of the loss that keeps the lengths of vectors near 1, so that 8 bits hold all of them equally well.
+_LENGTH = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRows:
+    """Rows that a network of vectors is fitted to, in several views.
+
+    Attributes
+    ----------
+    views : sequence of tuples of ndarray
+        The inputs of the network for all rows, planes (n, channel, side, side), float16 or float32, and features
+        (n, k), float32, of each view: the same stamps, changed in a way that does not change what they show.
+    kind : ndarray of int64 (n,)
+        The number of each row's kind, or -1 if it is not known.
+    source : ndarray of int64 (n,)
+        The number of each row's object; alerts of one object have the same.
+    """
+
+    views: Sequence[tuple[NDArray[np.generic], NDArray[np.float32]]]
+    kind: NDArray[np.int64]
+    source: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Attraction:
+    """What is drawn together, and how strongly.
+
+    Attributes
+    ----------
+    temperature : float
+        The contrast looks at vectors whose cosine is nearer than about this to that of the most alike.
+    source : float
+        Weight of the loss that knows no kinds, and only draws together views of one source.
+    """
+
+    temperature: float = 0.1
+    source: float = 0.2
+
+
+def contrast(vectors: Tensor, alike: Tensor, among: Tensor, temperature: float) -> Tensor:
+    """Return the supervised contrastive loss of vectors (Khosla et al. 2020, arXiv:2004.11362).
+
+    Parameters
+    ----------
+    vectors : Tensor of float32 (n, k)
+        The vectors, of any length.
+    alike : Tensor of bool (n, n)
+        Which vectors are to lie together; the diagonal does not count.
+    among : Tensor of bool (n, n)
+        Which vectors each one is compared with.
+    temperature : float
+        The cosines are divided by it.
+
+    Returns
+    -------
+    Tensor
+        The mean, over vectors that are like another one, of the negative log-share of those among all.
+    """
+    itself = torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
+    alike, among = alike & ~itself, among & ~itself
+    unit = functional.normalize(vectors, dim=1)
+    closeness = (unit @ unit.T / temperature).masked_fill(~(among | alike), -torch.inf)
+    share = closeness - closeness.logsumexp(dim=1, keepdim=True)
+    count = alike.sum(dim=1)
+    each = -share.masked_fill(~alike, 0.0).sum(dim=1) / count.clamp(min=1)
+    return each[count > 0].mean() if bool((count > 0).any()) else vectors.sum() * 0.0
+
+
+def fit_vectors(
+    module: nn.Module,
+    rows: VectorRows,
+    settings: FitSettings,
+    attraction: Attraction | None = None,
+    progress: Callable[[dict[str, float]], object] | None = None,
+) -> list[dict[str, float]]:
+    """Fit a network of vectors in place, and leave it with the averaged weights of the last epoch.
+
+    In a step, two views of each row of a batch are compared with all others of the batch. Rows of one kind and rows of
+    one object lie together; a row of an unknown kind lies with its own object only. A second loss, on a small
+    perceptron of the vectors that is discarded afterwards, knows objects only: it keeps apart what kinds do not tell
+    apart, so that kinds that were not learned have a place of their own. Each view is turned and mirrored at random.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network; it returns vectors (n, k).
+    rows : VectorRows
+        The rows, of at least one view.
+    settings : FitSettings
+        How to fit; its patience is not used.
+    attraction : Attraction, optional
+        What is drawn together.
+    progress : callable, optional
+        Called with the metrics of each epoch.
+
+    Returns
+    -------
+    list of dict
+        The metrics of each epoch: epoch, steps, learning_rate, loss, and its parts kind_loss and source_loss.
+
+    Raises
+    ------
+    BackendError
+        If PyTorch cannot use the device.
+    ValueError
+        If the loss is not finite.
+    """
+    pull = attraction or Attraction()
+    module.to(torch_device(settings.device))
+    average = copy.deepcopy(module).requires_grad_(False)
+    with seeded(settings.seed, settings.epochs):
+        length = int(module.settings["vector"])  # type: ignore[index]
+        projector = nn.Sequential(nn.Linear(length, length), nn.ReLU(), nn.Linear(length, length))
+    projector.to(settings.device)
+    optimiser = torch.optim.AdamW(
+        [*module.parameters(), *projector.parameters()], lr=0.0, weight_decay=settings.weight_decay
+    )
+    history: list[dict[str, float]] = []
+    steps = max(len(rows) // settings.batch, 1)
+    step = 0
+    for epoch in range(settings.epochs):
+        losses = []
+        with seeded(settings.seed, epoch) as rng:
+            module.train()
+            for batch in np.array_split(rng.permutation(len(rows)), steps):
+                for group in optimiser.param_groups:
+                    group["lr"] = rate = settings.rate(step, steps * settings.epochs)
+                losses.append(_take_step(module, projector, rows, batch, optimiser, settings, pull, rng))
+                step += 1
+                move_average(average, module, min(settings.average, (1.0 + step) / (10.0 + step)))
+        total, kind, source = np.mean(losses, axis=0).tolist()
+        history.append({
+            "epoch": epoch, "steps": steps, "learning_rate": rate, "loss": total, "kind_loss": kind,
+            "source_loss": source,
+        })  # fmt: skip
+        if not np.isfinite(total):
+            raise ValueError(f"the loss of epoch {epoch} is not finite: lower the learning rate")
+        if progress is not None:
+            progress(history[-1])
+    module.load_state_dict(average.state_dict())
+    module.eval()
+    return history
+
+
+def _take_step(
+    module: nn.Module,
+    projector: nn.Module,
+    rows: VectorRows,
+    batch: NDArray[np.intp],
+    optimiser: torch.optim.Optimizer,
+    settings: FitSettings,
+    pull: Attraction,
+    rng: np.random.Generator,
+) -> tuple[float, float, float]:
+    """Fit the network to two views of a batch of rows, and return the losses before the step."""
+    count = len(rows.views)
+    chosen = rng.choice(count, 2, replace=count == 1)
+    planes = torch.cat([
+        _turned(torch.from_numpy(rows.views[view][0][batch]).float(), rng) for view in chosen
+    ])  # fmt: skip
+    columns = torch.cat([torch.from_numpy(rows.views[view][1][batch]) for view in chosen])
+    planes, columns = to_device(planes, settings.device), to_device(columns, settings.device)
+    kind, source = (
+        torch.from_numpy(np.tile(numbers[batch], 2)).to(settings.device) for numbers in (rows.kind, rows.source)
+    )
+    known = kind != UNKNOWN
+    one_source = source[:, None] == source
+    one_kind = ((kind[:, None] == kind) & known) | one_source
+    # A row of an unknown kind may be of any: no row of a known kind is kept away from it.
+    compared = known[:, None] == known
+    with torch.autocast(torch.device(settings.device).type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
+        vectors = module(planes, columns)
+    vectors = vectors.float()
+    of_kind = contrast(vectors, one_kind, compared, pull.temperature)
+    of_source = contrast(projector(vectors), one_source, torch.ones_like(one_source), pull.temperature)
+    length = (vectors.norm(dim=1) - 1.0).square().mean()
+    loss = of_kind + pull.source * of_source + _LENGTH * length
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    return loss.item(), of_kind.item(), of_source.item()
+
+
+def _turned(planes: Tensor, rng: np.random.Generator) -> Tensor:
+    """Turn and mirror each eighth of a batch of planes in a way of its own."""
+    parts = zip(torch.tensor_split(planes, 8), rng.permutation(8).tolist(), strict=True)
+    return torch.cat([torch.rot90(part.flip(3) if k % 2 else part, k // 2, (2, 3)) for part, k in parts])
