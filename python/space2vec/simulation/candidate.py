@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from space2vec.simulation import scene as scenes
 from space2vec.simulation.artifacts import ARTIFACTS, BYSTANDERS
 from space2vec.simulation.detection import Detection, detect
 from space2vec.simulation.exposure import Exposure
@@ -14,13 +15,15 @@ from space2vec.simulation.scene import Images, Scene, draw_scene
 from space2vec.simulation.survey import Survey
 from space2vec.simulation.transients import TRANSIENTS
 
-__all__ = ["Candidate", "draw_candidate"]
+__all__ = ["Candidate", "draw_again", "draw_candidate"]
 
 #: Pixels that a canvas has beyond a stamp on each side: the detection may be off the middle, and the kernel wraps.
 _MARGIN = 13
 #: A candidate that was not detected is drawn again, at most so often. From the fourth attempt on it is drawn stronger,
 #: up to the factor `_STRONGEST`, and after `_PATIENCE` attempts beyond that, since the field may be too crowded for it.
 _ATTEMPTS, _STRONGEST, _PATIENCE = 400, 6.0, 100
+#: Standard deviation of the logarithm of an object's flux from alert to alert.
+_FLUX_CHANGE = 0.3
 #: The number of attempts with the same sky.
 _TRIES = 4
 #: Shares of the candidates that are near the border of the detector, that have a masked region in their stamp, and that
@@ -97,6 +100,40 @@ def draw_candidate(kind: str, exposure: Exposure, rng: np.random.Generator, size
         planes, centre = _cut(images, detection, size, survey)
         return Candidate(scene, detection, position, planes, centre, abs(change) if change else np.nan, rng)
     raise RuntimeError(f"a candidate of kind {kind!r} was not detected in {_ATTEMPTS} attempts")
+
+
+def draw_again(first: Candidate, rng: np.random.Generator, size: int) -> Candidate:
+    """Draw a later alert of the object of a candidate, in other conditions and after its flux has changed.
+
+    The object is a point source that stays where it is: no asteroid, and no artifact. Position, field and template are
+    those of the first alert; ``size`` is the side of its stamp in pixels.
+
+    Raises
+    ------
+    RuntimeError
+        If no attempt was detected.
+    """
+    survey = first.scene.exposure.survey
+    canvas = size + 2 * _MARGIN + 1
+    half = canvas // 2
+    x, y = float(first.scene.stars.x[0]), float(first.scene.stars.y[0])
+    column, row = first.position[0] - first.detection.x, first.position[1] - first.detection.y
+    pixel = (round(column + half - 1.0), round(row + half - 1.0))
+    for attempt in range(_ATTEMPTS):
+        exposure = first.scene.exposure.visited_again(rng)
+        factor = float(rng.lognormal(0.0, _FLUX_CHANGE)) * min(max(1.25 ** (attempt - 3), 1.0), _STRONGEST)
+        scene = scenes.draw_again(first.scene, exposure, rng, factor)
+        change = float(scene.science_flux[0] - scene.stars.flux[0])
+        images = Images.exposed(scene, rng, canvas, _detector_on_canvas(survey, pixel, canvas))
+        _finish(images, scene)
+        upward = survey.faded == "absent"
+        detection = detect(images.difference, images.without_sky(exposure), exposure, x, y, 2.0, positive=upward)
+        if detection is None or not change or not _is_source(detection, change):
+            continue
+        planes, centre = _cut(images, detection, size, survey)
+        position = (column + detection.x, row + detection.y)
+        return Candidate(scene, detection, position, planes, centre, abs(change), rng)
+    raise RuntimeError(f"no later alert of an object was detected in {_ATTEMPTS} attempts")
 
 
 def _is_source(detection: Detection, change: float) -> bool:

@@ -136,6 +136,27 @@ class Exposure:
     randomise: float = 0.0
     _filters: dict[int, Matching] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
+    def visited_again(self, rng: np.random.Generator) -> Exposure:
+        """Draw a later exposure of the same field with the same detector and filter, and with the same template."""
+        other = draw_exposure(rng, self.survey, randomise=self.randomise, engine=self.engine)
+        matching = self.matching
+        if matching != "zogy":
+            sharper = other.seeing < self.template_seeing
+            matching = "template" if not sharper else "science" if rng.random() < 0.5 else "damped"
+        return dataclasses.replace(
+            self,
+            night=self.night + int(rng.integers(1, 60)),
+            fraction=other.fraction,
+            sky=draw_log_uniform(rng, self.survey.bands[self.band][1:], self.randomise),
+            seeing=other.seeing,
+            psf=other.psf,
+            matching=matching,
+            resampling=other.resampling,
+            spikes=(other.spikes[0], self.spikes[1]),
+            ripple=other.ripple,
+            _filters={},
+        )
+
     @property
     def jd(self) -> float:
         """Julian date of the start of the exposure."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from space2vec.simulation.psf import frequencies
 from space2vec.simulation.sky import Galaxies, Stars, expose
 from space2vec.simulation.starlight import bleed, draw_spikes
 
-__all__ = ["Images", "Scene", "draw_scene"]
+__all__ = ["Images", "Scene", "draw_again", "draw_scene"]
 
 Array = NDArray[np.float64]
 
@@ -176,7 +177,6 @@ def draw_scene(exposure: Exposure, rng: np.random.Generator, size: int) -> Scene
     number = int(rng.poisson(exposure.galaxy_density * size * size))
     # Galaxy counts rise by a factor of 2.2 per magnitude; fainter galaxies are smaller.
     fainter = np.log(1.0 + rng.random(number) * (2.2**5 - 1.0)) / np.log(2.2)
-    wild = 1.0 + exposure.randomise
     galaxies = Galaxies(
         x=rng.uniform(0.0, size, number),
         y=rng.uniform(0.0, size, number),
@@ -186,14 +186,39 @@ def draw_scene(exposure: Exposure, rng: np.random.Generator, size: int) -> Scene
         angle=rng.uniform(0.0, np.pi, number),
         profile=tuple("exponential" if late else "de_vaucouleurs" for late in rng.random(number) < 0.8),
     )
-    return Scene(
-        exposure=exposure,
-        stars=stars,
-        science_flux=flux * (1.0 + rng.normal(0.0, 0.006 * wild, count + 1)),
-        jitter=rng.normal(0.0, 0.04 * wild, (2, count + 1)),
-        galaxies=galaxies,
-        shift=(rng.normal(0.0, 0.06 * wild), rng.normal(0.0, 0.06 * wild)),
-        stretch=(1.0 + rng.normal(0.0, 0.025 * wild), 1.0 + rng.normal(0.0, 0.025 * wild)),
-        scale_error=rng.normal(0.0, 0.005 * wild),
-        ripple=tuple(exposure.ripple * rng.lognormal(0.0, 0.3, 2)),
-    )
+    return Scene(exposure, stars, galaxies=galaxies, **_draw_errors(exposure, rng, flux))
+
+
+def draw_again(scene: Scene, exposure: Exposure, rng: np.random.Generator, factor: float) -> Scene:
+    """Draw a later science image of a scene: the change of the candidate's flux is `factor` times as large.
+
+    The template, its sources and those of the field stay; the small errors of the subtraction are drawn anew.
+    """
+    steady = scene.stars.flux
+    errors = _draw_errors(exposure, rng, steady)
+    errors["science_flux"][0] = max(steady[0] + factor * (scene.science_flux[0] - steady[0]), 0.0)
+    return replace(scene, exposure=exposure, masks=[], **errors)
+
+
+class _Errors(TypedDict):
+    """What a science image adds to a scene; the names are those of the attributes of :class:`Scene`."""
+
+    science_flux: Array
+    jitter: Array
+    shift: tuple[float, float]
+    stretch: tuple[float, float]
+    scale_error: float
+    ripple: tuple[float, float]
+
+
+def _draw_errors(exposure: Exposure, rng: np.random.Generator, flux: Array) -> _Errors:
+    """Draw the fluxes of stars (n,) in the science image, and the small errors that every subtraction has."""
+    wild = 1.0 + exposure.randomise
+    return {
+        "science_flux": flux * (1.0 + rng.normal(0.0, 0.006 * wild, len(flux))),
+        "jitter": rng.normal(0.0, 0.04 * wild, (2, len(flux))),
+        "shift": (rng.normal(0.0, 0.06 * wild), rng.normal(0.0, 0.06 * wild)),
+        "stretch": (1.0 + rng.normal(0.0, 0.025 * wild), 1.0 + rng.normal(0.0, 0.025 * wild)),
+        "scale_error": rng.normal(0.0, 0.005 * wild),
+        "ripple": tuple((exposure.ripple * rng.lognormal(0.0, 0.3, 2)).tolist()),
+    }

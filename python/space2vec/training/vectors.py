@@ -12,12 +12,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from space2vec import backends
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.model_files.needs import Needs
+from space2vec.training.augment import Augmentation, augment
 from space2vec.training.loop import FitSettings, move_average, seeded, to_device, torch_device
 
-__all__ = ["Attraction", "VectorRows", "contrast", "fit_vectors"]
+__all__ = ["UNKNOWN", "Attraction", "VectorRows", "contrast", "fit_vectors", "vector_rows"]
 
 #: The number of a row whose kind is not known.
 UNKNOWN = -1
+#: Rows that are prepared at a time.
+_BLOCK = 2048
+#: Pixels are clipped to plus and minus this number, which is beyond the reach of all planes and within 16 bits.
+_FARTHEST = 1e4
 #: Weight of the loss that keeps the lengths of vectors near 1, so that 8 bits hold all of them equally well.
 _LENGTH = 0.1
 
@@ -43,6 +51,61 @@ class VectorRows:
 
     def __len__(self) -> int:
         return len(self.kind)
+
+
+def vector_rows(
+    needs: Needs,
+    rows: LabelledStamps,
+    kind: NDArray[np.int64],
+    augmentation: Augmentation,
+    *,
+    views: int = 3,
+    seed: int = 0,
+    threads: int | None = None,
+) -> VectorRows:
+    """Prepare several views of labelled stamps; those that cannot be scored are left out.
+
+    Parameters
+    ----------
+    needs : Needs
+        What the network needs of stamps.
+    rows : LabelledStamps
+        The stamps; rows of one ``group`` are of one object.
+    kind : ndarray of int64 (n,)
+        The number of each row's kind, or -1 if it is not known.
+    augmentation : Augmentation
+        The changes of all views but the first, which is of the stamps as they are. A stamp that could not be scored
+        after its changes is unchanged.
+    views : int, optional
+        Number of views.
+    seed : int, optional
+        Seed of the changes.
+    threads : int, optional
+        Threads that prepare and measure; one per usable core by default.
+    """
+    host = backends.on_host()
+    source = np.unique(rows.group.astype(np.str_), return_inverse=True)[1].astype(np.int64)
+    made: list[list[tuple[NDArray[np.float16], NDArray[np.float32]]]] = [[] for _ in range(views)]
+    kept = []
+    for start in range(0, len(rows), _BLOCK):
+        stamps = rows.stamps[start : start + _BLOCK]
+        first = host.inputs(needs, stamps, threads)
+        good = np.flatnonzero(first.scored)
+        kept.append(start + good)
+        for view in range(views):
+            arrays = first.arrays
+            if view:
+                changed = augment(stamps, np.random.default_rng([seed, view, start]), augmentation)
+                other = host.inputs(needs, changed, threads)
+                lost = ~other.scored
+                for own, unchanged in zip(other.arrays, first.arrays, strict=True):
+                    own[lost] = unchanged[lost]
+                arrays = other.arrays
+            planes, features = (array[good] for array in arrays)
+            made[view].append((np.clip(planes, -_FARTHEST, _FARTHEST).astype(np.float16), features))
+    index = np.concatenate(kept)
+    whole = [tuple(np.concatenate(blocks) for blocks in zip(*parts, strict=True)) for parts in made]
+    return VectorRows([(planes, features) for planes, features in whole], kind[index], source[index])
 
 
 @dataclass(frozen=True, slots=True)
