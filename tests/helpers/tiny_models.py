@@ -15,7 +15,8 @@ from space2vec.model_files.calibration import Calibration
 from space2vec.model_files.integer_network import pixel_rings
 from space2vec.plans.derived_columns import applicable_rules
 
-__all__ = ["CALIBRATION", "MIXED", "changed", "forest", "header_of", "models", "network", "of_floats", "with_header"]
+__all__ = ["CALIBRATION", "MIXED", "changed", "forest", "header_of", "models", "network", "of_floats", "vector_models"]
+__all__ += ["with_header"]
 
 CALIBRATION = Calibration((0.0, 0.25, 0.5, 1.0), (0.0, 0.125, 0.75, 1.0))
 #: Columns of both sets and of the catalogue.
@@ -55,10 +56,11 @@ def network(
     *,
     convolutions: int = 1,
     optional: tuple[str, ...] = (),
+    vector: int = 0,
     seed: int = 2,
     **header: Any,
 ) -> bytes:
-    """Return a network in integers: a stampnet of a recipe, or a tablenet of columns alone."""
+    """Return a network in integers: a stampnet of a recipe, a vectornet, or a tablenet of columns alone."""
     rng = np.random.default_rng(seed)
     places = applicable_rules(columns if recipe is None else ())
     width, k, bins = 16, len(columns) + len(places), 3 if recipe is None else 0
@@ -94,13 +96,21 @@ def network(
         tensors["encoded.size"] = rng.uniform(0.5, 2, (k, bins)).astype(np.float32)
     tensors["integer.hidden0.bias"] = rng.integers(-(10**6), 10**6, width)
     tensors["integer.hidden0.shift"] = np.array([12], np.uint8)
-    tensors["integer.out.weight"] = rng.integers(-127, 128, width, np.int8)
-    tensors["integer.out.bias"] = np.array([1000], np.int64)
-    tensors["integer.out.scale"] = np.array([3e-6], np.float32)
+    if vector:
+        tensors["integer.vector.weight"] = rng.integers(-127, 128, (vector, width), np.int8)
+        tensors["integer.vector.multiplier"] = rng.integers(1, 400, vector).astype(np.int32)
+        tensors["integer.vector.bias"] = rng.integers(-(10**7), 10**7, vector)
+        tensors["integer.vector.shift"] = np.array([19], np.uint8)
+    else:
+        tensors["integer.out.weight"] = rng.integers(-127, 128, width, np.int8)
+        tensors["integer.out.bias"] = np.array([1000], np.int64)
+        tensors["integer.out.scale"] = np.array([3e-6], np.float32)
     settings: dict[str, Any] = {"names": list(columns), "bins": bins}
     if recipe is not None:
         settings = {"channels": recipe.shape[0], "side": recipe.shape[1], "features": k}
     how = {"name": "tablenet" if recipe is None else "stampnet", "settings": settings, "temperature": 1.5}
+    if vector:
+        how = {"name": "vectornet", "settings": {**settings, "vector": vector}}
     if optional:
         how["optional"] = list(optional)
     plain = None if recipe is None else recipe.to_plain()
@@ -136,6 +146,18 @@ def models() -> dict[str, bytes]:
         "a recipe of the registry": network(s2v.Recipe("autoscan-r"), stamp[:3], convolutions=2),
         "table": network(None, MIXED),
         "table of a catalogue": network(None, (*catalogue, *stamp), calibration=CALIBRATION),
+    }
+
+
+def vector_models() -> dict[str, bytes]:
+    """Return networks of vectors, of several inputs and lengths, by name."""
+    deep = s2v.Recipe.of("deep", **_STEPS, side=17)
+    two = s2v.Recipe.of("two", **_STEPS, further=[("l2",), ("percentile", "asinh")], side=9)
+    one = s2v.Recipe.of("one", **_STEPS, side=21)
+    return {
+        "vectors": network(deep, registry.S2V[:7], convolutions=2, optional=("template",), vector=64),
+        "vectors of planes": network(two, vector=5, seed=3),
+        "vectors of a catalogue": network(one, MIXED, optional=("science", "template"), vector=17, seed=4),
     }
 
 

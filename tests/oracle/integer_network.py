@@ -156,10 +156,10 @@ def ring_means(maps):
     return np.stack(means, axis=2).reshape(n, channels * len(means))
 
 
-def logit(tensors, planes=None, features=None, scale=None, names=None):
-    """The logits (n,), float32; `names` are the columns where there are derived ones."""
+def activations(tensors, planes=None, features=None, scale=None, names=None):
+    """The activations of the last hidden layer; `names` are the columns where there are derived ones."""
     with np.errstate(all="ignore"):
-        wide = {name: tensor.astype(np.int64) for name, tensor in tensors.items() if tensor.dtype.kind in "iu"}
+        wide = wide_integers(tensors)
         joined = wide["hidden0.bias"]
         if planes is not None:
             maps, layer = bytes_of(planes, tensors["planes.scale"]), 0
@@ -181,7 +181,30 @@ def logit(tensors, planes=None, features=None, scale=None, names=None):
             total = (values @ wide[own + "weight"].T) * wide[own + "multiplier"] + wide[own + "bias"]
             values = np.clip(rounding_shift(total, wide[own + "shift"]), 0, 32767)
             layer += 1
-        return (values @ wide["out.weight"] + wide["out.bias"][0]).astype(F) * tensors["out.scale"][0]
+        return values
+
+
+def wide_integers(tensors):
+    """The tensors of integers in 64 bits."""
+    return {name: tensor.astype(np.int64) for name, tensor in tensors.items() if tensor.dtype.kind in "iu"}
+
+
+def logit(tensors, planes=None, features=None, scale=None, names=None):
+    """The logits (n,), float32."""
+    values = activations(tensors, planes, features, scale, names)
+    wide = wide_integers(tensors)
+    return (values @ wide["out.weight"] + wide["out.bias"][0]).astype(F) * tensors["out.scale"][0]
+
+
+def vectors(tensors, planes=None, features=None, scale=None, names=None):
+    """The vectors (n, numbers) of a network of vectors; zeros where a pixel is not finite."""
+    values = activations(tensors, planes, features, scale, names)
+    wide = wide_integers(tensors)
+    total = (values @ wide["vector.weight"].T) * wide["vector.multiplier"] + wide["vector.bias"]
+    out = np.clip(rounding_shift(total, wide["vector.shift"]), -127, 127).astype(np.int8)
+    if planes is not None:
+        out[~np.isfinite(planes).all(axis=(1, 2, 3))] = 0
+    return out
 
 
 def exponential(x):

@@ -270,6 +270,8 @@ def check_first(header: Header) -> None:
     who = "the first network of the cascade"
     if {first.kind, header.kind} != {"network"} or first.first is not None:
         raise ValueError(f"{who} and the second must be networks, and the first no cascade itself")
+    if (first.architecture or {}).get("name") == "vectornet":
+        raise ValueError(f"{who} gives vectors, not scores")
     if first.integer != header.integer:
         raise ValueError(f"{who} and the second must both be in integers, or neither")
     if first.convention != header.convention:
@@ -315,6 +317,8 @@ def check_architecture(header: Header) -> None:
     if type(temperature) not in (int, float) or not _LEAST < temperature < _LARGEST:
         raise ValueError(f"the temperature is {temperature!r}, not a number above 0")
     _check_settings(how["settings"])
+    if how["name"] == "vectornet" and (header.recipe is None or header.calibration is not None or header.first):
+        raise ValueError("a network of vectors takes planes, and has neither a calibration nor a first network")
     optional = how.get("optional", [])
     if not isinstance(optional, list | tuple) or not set(map(str, optional)) <= set(CHANNELS):
         raise ValueError(f"optional is {optional!r}; it is a list of planes: {', '.join(CHANNELS)}")

@@ -1,8 +1,8 @@
 """A network in integers, with 8-bit weights: sums of integers do not depend on their order, so all machines agree.
 
 Planes become 8-bit integers, which pass convolutions (3x3, stride 2, ReLU) and a mean over each ring around the centre.
-Columns become 16-bit integers. The first hidden layer sums both, and the sum of the last layer, times a scale, is the
-logit. ``docs/integer-networks.md`` defines the arithmetic.
+Columns become 16-bit integers. The first hidden layer sums both. The sum of the last layer, times a scale, is the logit
+of a score, or its sums are scaled to the numbers of a vector. ``docs/integer-networks.md`` defines the arithmetic.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ __all__ = [
     "RING",
     "STEP",
     "VALUE",
+    "VECTOR_MOST",
     "VERSION",
     "IntegerNetwork",
     "NetworkInputs",
     "Rings",
     "SplitTensors",
 ]
-__all__ += ["header_with_integers", "pixel_rings", "split_integers"]
+__all__ += ["header_with_integers", "pixel_rings", "split_integers", "vector_length"]
 
 #: The prefix of the names of its tensors in a model file, which also holds the float weights.
 PREFIX = "integer."
@@ -47,6 +48,8 @@ MOST, HIDDEN_MOST = 255, 32767
 VALUE, MARK, STEP = 3276, 3276, 4095
 #: The most pixels of a ring. The mean of a ring is stored times this number, which makes it exact.
 RING = 8
+#: The largest magnitude of a number of a vector.
+VECTOR_MOST = 127
 #: The largest integer of a scaled column, which also bounds a mark.
 _FARTHEST = 10 * VALUE
 #: The limits of the kernels: planes, side of the maps that a convolution sees, convolutions, side of the maps whose
@@ -120,6 +123,8 @@ class IntegerNetwork:
         The tensors by name, without the prefix that they have in a file (docs/model-files.md).
     inputs : NetworkInputs
         The sizes of the inputs.
+    vector : int, default 0
+        How many numbers the vector has that the network gives of a candidate; 0 if it gives a score.
 
     Raises
     ------
@@ -129,9 +134,10 @@ class IntegerNetwork:
 
     tensors: Mapping[str, AnyArray]
     inputs: NetworkInputs
+    vector: int = 0
 
     def __post_init__(self) -> None:
-        _Checks(dict(self.tensors), self.inputs).run()
+        _Checks(dict(self.tensors), self.inputs, self.vector).run()
 
     def to_file(self) -> dict[str, AnyArray]:
         """Return the tensors with the names that they have in a model file."""
@@ -167,16 +173,19 @@ def header_with_integers(header: Header, integers: IntegerNetwork | None) -> Hea
     Raises
     ------
     ModelError
-        If the inputs of the integer network are not those of the architecture.
+        If the inputs of the integer network, or the length of its vectors, are not those of the architecture.
     """
     if integers is None:
         return replace(header, integer=None)
     try:
-        fits = integers.inputs == _inputs_of(header.architecture or {})
+        how = header.architecture or {}
+        fits, gives = integers.inputs == _inputs_of(how), integers.vector == vector_length(how)
     except (KeyError, ValueError):
-        fits = False
+        fits = gives = False
     if not fits:
         raise ModelError(f"its integers take {integers.inputs}, which is not what its architecture takes")
+    if not gives:
+        raise ModelError(f"its integers give vectors of {integers.vector} numbers, and its architecture others")
     return replace(header, integer={"version": VERSION})
 
 
@@ -199,7 +208,8 @@ def split_integers(header: Header, tensors: Mapping[str, AnyArray]) -> SplitTens
             f"its integers are of version {header.integer.get('version')!r}; this version of space2vec reads {VERSION}"
         )
     try:
-        return SplitTensors(IntegerNetwork(integer, _inputs_of(header.architecture or {})), others)
+        how = header.architecture or {}
+        return SplitTensors(IntegerNetwork(integer, _inputs_of(how), vector_length(how)), others)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"its integers are damaged ({error})") from error
 
@@ -207,7 +217,7 @@ def split_integers(header: Header, tensors: Mapping[str, AnyArray]) -> SplitTens
 def _inputs_of(how: Mapping[str, Json]) -> NetworkInputs:
     """Return the inputs of the integer network of an architecture."""
     settings = how["settings"]
-    if how["name"] == "stampnet":
+    if how["name"] in ("stampnet", "vectornet"):
         return NetworkInputs(*(_whole(settings, name) for name in ("channels", "side", "features")))
     if how["name"] == "tablenet":
         names = settings["names"]
@@ -215,6 +225,27 @@ def _inputs_of(how: Mapping[str, Json]) -> NetworkInputs:
             raise ValueError("the names of the columns are no texts")
         return NetworkInputs(columns=len(names) + len(applicable_rules(names)), bins=_whole(settings, "bins"))
     raise ValueError(f"a network {how['name']} is none of integers")
+
+
+def vector_length(how: Mapping[str, Json]) -> int:
+    """Return how many numbers the vectors of an architecture have; 0 for one that gives scores.
+
+    Parameters
+    ----------
+    how : mapping
+        The architecture in the header of a model file.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If it gives vectors and does not say of which length, or of one that is not from 1 to 1024.
+    """
+    if how.get("name") != "vectornet":
+        return 0
+    length = _whole(how["settings"], "vector")
+    if not 1 <= length <= _MOST_OUTPUTS:
+        raise ValueError(f"vectors of {length} numbers; there may be 1 to {_MOST_OUTPUTS}")
+    return length
 
 
 def _whole(settings: Mapping[str, Json], name: str) -> int:
@@ -227,8 +258,8 @@ def _whole(settings: Mapping[str, Json], name: str) -> int:
 class _Checks:
     """The checks of an integer network; each tensor is removed from ``tensors`` when it is checked."""
 
-    def __init__(self, tensors: dict[str, AnyArray], inputs: NetworkInputs) -> None:
-        self._tensors, self._inputs = tensors, inputs
+    def __init__(self, tensors: dict[str, AnyArray], inputs: NetworkInputs, vector: int) -> None:
+        self._tensors, self._inputs, self._vector = tensors, inputs, vector
 
     def run(self) -> None:
         """Check all tensors; ValueError says what is wrong."""
@@ -255,18 +286,31 @@ class _Checks:
             name = f"hidden{layer}"
             if layer == _MOST_HIDDEN:
                 raise ValueError(f"more than {_MOST_HIDDEN} hidden layers")
-            weight = self._take(f"{name}.weight", np.int8, (None, width))
-            multiplier = self._take(f"{name}.multiplier", np.int32, (len(weight),), 0)
-            self._check_shift(name, self._check_sums(name, HIDDEN_MOST * _largest_sums(weight)) * multiplier)
-            layer, width = layer + 1, len(weight)
+            layer, width = layer + 1, self._check_later(name, None, width)
+        if self._vector:
+            if not self._inputs.channels:
+                raise ValueError("it takes no planes, and gives vectors")
+            self._check_later("vector", self._vector, width)
+        else:
+            self._check_score(width)
+        if self._tensors:
+            raise ValueError(f"unknown tensors {', '.join(sorted(self._tensors))}")
+
+    def _check_later(self, name: str, outputs: int | None, width: int) -> int:
+        """Check a layer on the activations of another; return its outputs."""
+        weight = self._take(f"{name}.weight", np.int8, (outputs, width))
+        multiplier = self._take(f"{name}.multiplier", np.int32, (len(weight),), 0)
+        self._check_shift(name, self._check_sums(name, HIDDEN_MOST * _largest_sums(weight)) * multiplier)
+        return len(weight)
+
+    def _check_score(self, width: int) -> None:
+        """Check the last layer of a network that gives a score."""
         weight = self._take("out.weight", np.int8, (width,))
         bias = self._take("out.bias", np.int64, (1,))
         self._check_sums("out", HIDDEN_MOST * _largest_sums(weight[None]))
         if abs(int(bias[0])) >= 2**62:
             raise ValueError("out.bias is out of range")
         self._take("out.scale", np.float32, (1,), _LEAST, _LARGEST)
-        if self._tensors:
-            raise ValueError(f"unknown tensors {', '.join(sorted(self._tensors))}")
 
     def _convolutions(self) -> NDArray[np.int8]:
         """Check the scales of planes and the convolutions; return the weights of the ring means that they give."""
