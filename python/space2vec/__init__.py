@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from space2vec.reading.detections import cut, from_images, locate
     from space2vec.reading.vectors import read_vectors
     from space2vec.simulation import simulate
+    from space2vec.vectors.index import Index
 
 #: The module of each name, within the package.
 _HOME = {
@@ -36,6 +37,7 @@ _HOME = {
     "Features": "data.tables",
     "Forest": "models.forest",
     "Frame": "data.frame",
+    "Index": "vectors.index",
     "MessageReader": "reading",
     "Network": "models.network",
     "Recipe": "plans.recipe",
@@ -56,13 +58,20 @@ _HOME = {
     "read_vectors": "reading.vectors",
     "simulate": "simulation",
 }
-_MODULES = {"evaluation": "evaluation", "flags": "data.flags", "plot": "plot", "registry": "registry"}
+_MODULES = {
+    "evaluation": "evaluation",
+    "flags": "data.flags",
+    "plot": "plot",
+    "registry": "registry",
+    "vectors": "vectors",
+}
 
 __all__ = [
     "Detections",
     "Features",
     "Forest",
     "Frame",
+    "Index",
     "MessageReader",
     "Network",
     "Recipe",
@@ -87,6 +96,7 @@ __all__ = [
     "read_vectors",
     "registry",
     "simulate",
+    "vectors",
 ]
 
 

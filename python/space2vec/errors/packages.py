@@ -43,6 +43,7 @@ OPTIONAL: dict[str, Package] = {
         Package("matplotlib", "matplotlib", "mosaics, curves and distributions", "plot"),
         Package("PIL", "pillow", "GIF stamps", "plot"),
         Package("sklearn", "scikit-learn", "training forests, and taking them over", "train"),
+        Package("faiss", "faiss-cpu", "indexes of a million vectors or more", "vectors"),
         Package("numba", "numba", "the Numba backend", "numba"),
         Package("galsim", "galsim", "the simulator's engine galsim", "sim"),
         Package("torch", "torch", "training networks, and running those without integers", "torch"),

@@ -5,6 +5,6 @@ Figures are made without pyplot: no window opens and no global state changes. Sa
 
 from space2vec.plot.curves import mdr_fpr, reliability
 from space2vec.plot.histograms import distributions
-from space2vec.plot.triplets import BLOCKS, mosaic, select_rows
+from space2vec.plot.triplets import BLOCKS, draw_blocks, mosaic, select_rows
 
-__all__ = ["BLOCKS", "distributions", "mdr_fpr", "mosaic", "reliability", "select_rows"]
+__all__ = ["BLOCKS", "distributions", "draw_blocks", "mdr_fpr", "mosaic", "reliability", "select_rows"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from space2vec.data.types import Cell, LibraryArray
 
-__all__ = ["BLOCKS", "mosaic", "select_rows"]
+__all__ = ["BLOCKS", "draw_blocks", "mosaic", "select_rows"]
 
 #: The blocks of a mosaic, and the title of each.
 BLOCKS: dict[str, str] = {
@@ -133,12 +133,58 @@ def mosaic(
         chosen = {BLOCKS[block]: index for block, index in found.items() if len(index)}
         if not chosen:
             chosen = {"no candidate has a score": np.arange(min(rows, len(stamps)))}
+    return draw_blocks(stamps, chosen, score=score, flags_of=bits, columns=columns, path=path)
+
+
+def draw_blocks(
+    stamps: Stamps,
+    blocks: Mapping[str, NDArray[np.intp]],
+    *,
+    score: NDArray[np.float64] | None = None,
+    flags_of: NDArray[np.uint32] | None = None,
+    notes: Sequence[str] | None = None,
+    columns: int = 3,
+    path: str | PathLike[str] | None = None,
+) -> Figure:
+    """Draw triplets in blocks with titles, as of the kinds of a night.
+
+    Parameters
+    ----------
+    stamps : Stamps
+        The candidates.
+    blocks : mapping of str to ndarray of int
+        The rows of each block, by its title.
+    score : ndarray of float (n,), optional
+        P(real), NaN for no score.
+    flags_of : ndarray of uint32 (n,), optional
+        The flags of each candidate; those of the stamps by default.
+    notes : sequence of str (n,), optional
+        A text above each triplet, after its score.
+    columns : int
+        Number of candidates side by side.
+    path : path, optional
+        Where to save the picture, in the format of its suffix.
+
+    Raises
+    ------
+    ValueError
+        If there is no row to draw.
+    """
+    chosen = {title: index for title, index in blocks.items() if len(index)}
+    if not chosen:
+        raise ValueError("there are no candidates to draw")
+    bits = stamps.flags if flags_of is None else flags_of
+    captions = {
+        row: _caption(stamps, score, bits, row, "" if notes is None else notes[row])
+        for index in chosen.values()
+        for row in index.tolist()
+    }
     lines = [-(-len(index) // columns) for index in chosen.values()]
     heights = [0.45 + line * (_STAMP_INCHES + 0.38) for line in lines]
     figure = new_figure(figsize=(columns * (3 * _STAMP_INCHES + 0.35), sum(heights)), facecolor="white", dpi=110)
     parts = np.atleast_1d(np.asarray(figure.subfigures(len(chosen), 1, height_ratios=heights), dtype=object))
     for part, (title, index), line, height in zip(parts, chosen.items(), lines, heights, strict=True):
-        _draw_block(part, title, stamps, score, bits, index, line, columns, height)
+        _draw_block(part, title, stamps, captions, index, line, columns, height)
     if path is not None:
         save(figure, path)
     return figure
@@ -175,15 +221,14 @@ def _draw_block(
     part: SubFigure,
     title: str,
     stamps: Stamps,
-    score: NDArray[np.float64] | None,
-    bits: NDArray[np.uint32],
+    captions: Mapping[int, str],
     index: NDArray[np.intp],
     lines: int,
     columns: int,
     height: float,
 ) -> None:
     """Draw one block of a mosaic: its title and its triplets."""
-    part.text(0.008, 1.0 - 0.2 / height, title, fontsize=11, fontweight="bold", va="center")
+    part.text(0.008, 1.0 - 0.2 / height, title, fontsize=11, fontweight="bold", va="center", **LITERAL_TEXT)
     # A narrow empty column keeps triplets apart.
     ratios = ([1.0] * 3 + [0.12]) * columns
     grid = part.add_gridspec(
@@ -199,16 +244,16 @@ def _draw_block(
                 axes.text(0.03, 0.03, channel, transform=axes.transAxes, fontsize=6.5, color="white", va="bottom",
                           bbox={"facecolor": "black", "alpha": 0.6, "pad": 1.0, "linewidth": 0})  # fmt: skip
             if position == 0:
-                axes.set_title(_caption(stamps, score, bits, row), fontsize=6.5, loc="left", pad=2.5, linespacing=1.1,
+                axes.set_title(captions[row], fontsize=6.5, loc="left", pad=2.5, linespacing=1.1,
                                **LITERAL_TEXT)  # fmt: skip
 
 
-def _caption(stamps: Stamps, score: NDArray[np.float64] | None, bits: NDArray[np.uint32], row: int) -> str:
-    """Return the text above a triplet: ids, score and flags."""
+def _caption(stamps: Stamps, score: NDArray[np.float64] | None, bits: NDArray[np.uint32], row: int, note: str) -> str:
+    """Return the text above a triplet: ids, score, note and flags."""
     ids = "  ".join(one_line(text, _ID_WIDTH) for text in (stamps.object_id[row], stamps.candidate_id[row]))
     score_text = "" if score is None else "no score" if np.isnan(score[row]) else f"P(real) {score[row]:.3f}"
     names = ", ".join(flags.names(int(bits[row])))
-    return f"{ids}\n{'  '.join(filter(None, (score_text, names)))}"
+    return f"{ids}\n{'  '.join(filter(None, (score_text, one_line(note, _ID_WIDTH), names)))}"
 
 
 def _draw_plane(axes: Axes, plane: NDArray[np.float32] | None, centre: tuple[int, int]) -> None:
