@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
 from space2vec.data.types import Json
 from space2vec.errors import ReadError
 
-__all__ = ["Schema", "Schemas", "read_schema", "schema_text", "schema_texts"]
+__all__ = ["Schema", "Schemas", "insert_types", "named_types", "read_schema", "schema_text", "schema_texts"]
 
 #: A schema: JSON, as text or as it is parsed, or the file that holds it.
 Schema: TypeAlias = str | Mapping[str, Json] | Sequence[Json] | os.PathLike[str]
@@ -54,10 +55,40 @@ def read_schema(path: str | os.PathLike[str]) -> str:
     ReadError.
     """
     file = Path(path)
+    kinds = " or ".join(_SUFFIXES)
+    return insert_types(_parse(file), lambda: _sibling_types(file), str(file), f"no {kinds} file beside it")
+
+
+def insert_types(schema: Json, find_types: Callable[[], Mapping[str, dict[str, Json]]], name: str, nowhere: str) -> str:
+    """Insert the types that a schema names without defining them, each at its first use, and return JSON text.
+
+    Parameters
+    ----------
+    schema : JSON
+        The schema.
+    find_types : callable
+        Returns the definitions of types by full name; it is called if there is a type to insert.
+    name : str
+        The name of the schema in errors.
+    nowhere : str
+        What defines no unknown type, in errors.
+
+    Raises
+    ------
+    ReadError
+        If a type is defined nowhere, or the schema is nested too deeply.
+    """
     try:
-        return json.dumps(_Parts(file).resolve(_parse(file), ""))
+        return json.dumps(_Insertion(find_types, name, nowhere).resolve(schema, ""))
     except RecursionError:
-        raise ReadError(f"{file} is nested too deeply") from None
+        raise ReadError(f"{name} is nested too deeply") from None
+
+
+def named_types(held: Json) -> Iterator[tuple[str, dict[str, Json]]]:
+    """Yield the named types of a schema, which is one or a list, with their full names."""
+    for schema in held if isinstance(held, list) else [held]:
+        if isinstance(schema, dict) and schema.get("type") in _NAMED and isinstance(schema.get("name"), str):
+            yield full_name(schema, ""), schema
 
 
 def _parse(file: Path) -> Json:
@@ -67,16 +98,16 @@ def _parse(file: Path) -> Json:
         raise ReadError(f"{file} is no JSON ({error})") from None
 
 
-class _Parts:
-    """The named types of a schema: those already defined, and those that other files of the folder define."""
+class _Insertion:
+    """The named types of a schema: those already defined, and those that are defined elsewhere."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, find_types: Callable[[], Mapping[str, dict[str, Json]]], name: str, nowhere: str) -> None:
+        self._find_types, self._name, self._nowhere = find_types, name, nowhere
         self._defined: set[str] = set()
-        self._siblings: dict[str, Json] | None = None
+        self._types: Mapping[str, dict[str, Json]] | None = None
 
     def resolve(self, schema: Json, space: str) -> Json:
-        """Return a schema in which types of other files are defined at first use; `space` is the namespace."""
+        """Return a schema in which types from elsewhere are defined at first use; `space` is the namespace."""
         if isinstance(schema, str):
             return self._reference(schema, space)
         if isinstance(schema, list):
@@ -106,35 +137,25 @@ class _Parts:
         full = name if "." in name or not space else f"{space}.{name}"
         if name in _PRIMITIVES or full in self._defined or name in self._defined:
             return name
-        siblings = self._sibling_types()
-        found = full if full in siblings else name
-        if found not in siblings:
-            kinds = " or ".join(_SUFFIXES)
-            raise ReadError(f"{self._file} names the unknown type {full!r}, which no {kinds} file beside it defines")
+        if self._types is None:
+            self._types = self._find_types()
+        found = full if full in self._types else name
+        if found not in self._types:
+            raise ReadError(f"{self._name} names the unknown type {full!r}, which {self._nowhere} defines")
         # Under its full name the type means the same in every namespace.
-        short = {key: value for key, value in siblings[found].items() if key != "namespace"}
+        short = {key: value for key, value in self._types[found].items() if key != "namespace"}
         return self.resolve({**short, "name": found}, "")
 
-    def _sibling_types(self) -> dict[str, Json]:
-        """Return the types that the other files of the folder define, by full name."""
-        if self._siblings is None:
-            self._siblings = {}
-            for file in sorted(self._file.parent.iterdir()):
-                if file.suffix in _SUFFIXES and file.name != self._file.name and file.is_file():
-                    for schema in _types(file):
-                        self._siblings.setdefault(full_name(schema, ""), schema)
-        return self._siblings
 
-
-def _types(file: Path) -> Iterator[dict[str, Json]]:
-    """Yield the named types that a file defines, one or a list; a file that is not a schema yields none."""
-    try:
-        held = _parse(file)
-    except (ReadError, OSError):
-        return
-    for schema in held if isinstance(held, list) else [held]:
-        if isinstance(schema, dict) and schema.get("type") in _NAMED and isinstance(schema.get("name"), str):
-            yield schema
+def _sibling_types(path: Path) -> dict[str, dict[str, Json]]:
+    """Return the types that the other files of the folder define, by full name; files of other kinds define none."""
+    types: dict[str, dict[str, Json]] = {}
+    for file in sorted(path.parent.iterdir()):
+        if file.suffix in _SUFFIXES and file.name != path.name and file.is_file():
+            with suppress(ReadError, OSError):
+                for name, schema in named_types(_parse(file)):
+                    types.setdefault(name, schema)
+    return types
 
 
 def full_name(schema: Mapping[str, Json], space: str) -> str:

@@ -42,6 +42,8 @@ _LOOK, _WAIT = 1.0, 0.5
 _STALLED, _GIVEN_UP = 30.0, 300.0
 #: Seconds that a batch waits for the output before the source is paused: a pause discards what was fetched ahead.
 _HOLD = 10.0
+#: Seconds without an answer of the brokers, or of the schema registry, after which a stream that has an end gives up.
+_ABSENT = 120.0
 #: The fault of a message whose first alert is read.
 _SURPLUS = "surplus"
 
@@ -126,6 +128,8 @@ class _Stream:
             kind = TransactionSink if options.exactly_once else TopicSink
             return kind(letters, self._make_encoder, member, events, check)
 
+        #: When the brokers were last known to answer, and when the stream started.
+        self._answered = self._started = time.monotonic()
         self._sink = SinkThread(open_sink)
         source.drain, source.drop = self._hand_over, self._drop
         interval = float(options.settings.get("max.poll.interval.ms", "300000")) / 1000
@@ -137,13 +141,16 @@ class _Stream:
         while not self._sink.ready(_WAIT):
             if self._stop.is_set():
                 return
+            self._check_brokers()
         self._source.subscribe()
         looked = 0.0
         while not self._stop.is_set():
             self._commit()
             self._check_sink()
+            self._check_brokers()
             messages = self._source.read()
             if messages is not None:
+                self._answered = time.monotonic()
                 self._events.passed("read")
                 self._store(messages)
             elif self._options.until_eos and self._source.at_end():
@@ -183,6 +190,22 @@ class _Stream:
                 f"a transaction has not ended within {_GIVEN_UP:.0f} s; nothing is lost: start the stream again"
             )
 
+    def _check_brokers(self) -> None:
+        """Raise an error if the stream has an end, and the brokers have not answered for long."""
+        if not self._options.until_eos or time.monotonic() - self._answered < _ABSENT:
+            return
+        if not self._source.brokers_answer():
+            raise StreamError(
+                f"no broker of {self._options.brokers} has answered for {_ABSENT:.0f} s; nothing is lost: "
+                "the same command continues"
+            )
+        self._answered = time.monotonic()
+
+    def _check_registry(self, since: float, error: RegistryDownError) -> None:
+        """Raise an error if the stream has an end, and the schema registry has not answered for long."""
+        if self._options.until_eos and time.monotonic() - since > _ABSENT:
+            raise StreamError(f"{error}, for {_ABSENT:.0f} s; nothing is lost: the same command continues")
+
     def _commit(self) -> None:
         """Commit the positions of stored scores, unless they were stored together."""
         stored = self._sink.take_stored()
@@ -220,7 +243,11 @@ class _Stream:
         """Return the encoder of the records, whose schema a registry of the messages takes too."""
         if not isinstance(self._registry, UrlRegistry):
             return RecordEncoder()
-        return RecordEncoder(self._registry.register(f"{self._options.output}-value", SCHEMA))
+        try:
+            return RecordEncoder(self._registry.register(f"{self._options.output}-value", SCHEMA))
+        except RegistryDownError as error:
+            self._check_registry(self._started, error)
+            raise
 
     def _store(self, messages: Messages) -> None:
         """Score messages and pass them to the sink, while this process remains a member of the group."""
@@ -233,6 +260,7 @@ class _Stream:
         begun = time.monotonic()
         while not self._sink.submit(scored, _WAIT):
             self._check_sink()
+            self._check_brokers()
             if time.monotonic() - begun > min(_HOLD, 0.1 * self._patience):
                 self._source.hold(_WAIT)
             self._commit()
@@ -246,12 +274,13 @@ class _Stream:
     def _score(self, messages: Messages) -> ScoredMessages | None:
         """Return the scores of messages; None if they must not be stored any more."""
         problems: list[Problem] = []
-        pause = _FIRST
+        pause, begun = _FIRST, time.monotonic()
         while True:
             try:
                 rows = self._reader.read(messages.values, problems)
                 break
             except RegistryDownError as error:
+                self._check_registry(begun, error)
                 self._events.notice(f"{error}; trying again")
             self._source.hold(pause)
             pause = min(2 * pause, _LAST)

@@ -8,26 +8,38 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
-from typing import IO, TypeAlias, cast
+from typing import IO, NamedTuple, TypeAlias, cast
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from space2vec.errors import ReadError, StreamError
 from space2vec.errors.text import NAME, one_line
-from space2vec.reading.schemas import Schema, schema_text
+from space2vec.reading.schemas import Schema, insert_types, named_types, schema_text
 
 __all__ = ["FolderRegistry", "RegistryDownError", "UrlRegistry", "open_registry"]
 
 #: The largest answer of a registry, in bytes, and the seconds that it may take.
 _MOST, _TIMEOUT = 4 << 20, 10.0
+#: The most schemas that a schema may refer to, directly or not.
+_REFERENCES = 100
 #: Seconds after which a number that the registry does not know is requested again, and the most of these numbers.
 _AGAIN, _UNKNOWN = 10.0, 4096
 #: The media type of requests and answers.
 _TYPE = "application/vnd.schemaregistry.v1+json"
 #: JSON values.
 _Json: TypeAlias = "dict[str, _Json] | list[_Json] | str | float | bool | None"
+
+#: A schema that another refers to: its subject and version.
+_Reference: TypeAlias = tuple[str, int]
+
+
+class _Answer(NamedTuple):
+    """A schema as a registry holds it: its text, and the schemas that it refers to."""
+
+    text: str
+    references: Sequence[_Reference]
 
 
 class RegistryDownError(StreamError):
@@ -75,8 +87,9 @@ class FolderRegistry:
 class UrlRegistry:
     """A client of a schema registry that speaks the REST protocol of Confluent's.
 
-    A schema is requested once. The answers are not trusted: they are limited in size and time, redirections are not
-    followed (they could lead the password elsewhere), and anything but a schema in JSON is refused.
+    A schema is requested once, with the schemas that it refers to. The answers are not trusted: they are limited in
+    size, number and time, redirections are not followed (they could lead the password elsewhere), and anything but a
+    schema in JSON is refused.
 
     Parameters
     ----------
@@ -122,13 +135,12 @@ class UrlRegistry:
         """
         if time.monotonic() - self._unknown.get(number, -_AGAIN) < _AGAIN:
             return None
-        found = self._request(f"/schemas/ids/{number}")
-        text = found.get("schema") if isinstance(found, dict) else None
-        if isinstance(found, dict) and isinstance(text, str) and found.get("schemaType", "AVRO") == "AVRO":
+        found = self._request_schema(f"/schemas/ids/{number}")
+        if found is not None:
             try:
-                return schema_text(text)
+                return self._complete(found, number)
             except ReadError:
-                pass  # JSON of another kind
+                pass  # JSON of another kind, or a type is missing
         if len(self._unknown) >= _UNKNOWN:
             self._unknown.clear()
         self._unknown[number] = time.monotonic()
@@ -149,6 +161,44 @@ class UrlRegistry:
         if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 1 << 32:
             raise StreamError(f"the schema registry gives the schema of {subject!r} no number: {number!r}")
         return number
+
+    def _complete(self, found: _Answer, number: int) -> str:
+        """Return a schema with the types of its references inserted; a ReadError if one is missing."""
+        if not found.references:
+            return schema_text(found.text)
+        return insert_types(
+            _parse(found.text),
+            lambda: self._referenced_types(found.references),
+            f"schema {number}",
+            "no reference of it",
+        )
+
+    def _referenced_types(self, references: Sequence[_Reference]) -> dict[str, dict[str, _Json]]:
+        """Request the schemas that a schema refers to, and those that they refer to; return their types by name."""
+        types: dict[str, dict[str, _Json]] = {}
+        waiting, seen = list(references), set(references)
+        while waiting:
+            subject, version = waiting.pop()
+            found = self._request_schema(f"/subjects/{quote(subject, safe='')}/versions/{version}")
+            if found is None:
+                continue
+            for name, schema in named_types(_parse(found.text)):
+                types.setdefault(name, schema)
+            new = [reference for reference in found.references if reference not in seen]
+            if len(seen) + len(new) > _REFERENCES:
+                raise ReadError(f"a schema refers to more than {_REFERENCES} others")
+            seen.update(new)
+            waiting += new
+        return types
+
+    def _request_schema(self, path: str) -> _Answer | None:
+        """Request a schema; None if there is none of Avro."""
+        found = self._request(path)
+        text = found.get("schema") if isinstance(found, dict) else None
+        if not isinstance(found, dict) or not isinstance(text, str) or found.get("schemaType", "AVRO") != "AVRO":
+            return None
+        references = found.get("references")
+        return _Answer(text, list(dict.fromkeys(_references(references if isinstance(references, list) else []))))
 
     def _request(self, path: str, body: Mapping[str, str] | None = None) -> _Json:
         """Return the answer to a request, as parsed JSON; None if there is no such thing."""
@@ -174,6 +224,21 @@ class UrlRegistry:
             return cast("_Json", json.loads(text))
         except (ValueError, RecursionError):
             raise StreamError(f"the schema registry {self._base} does not answer in JSON") from None
+
+
+def _references(listed: Sequence[_Json]) -> Iterator[_Reference]:
+    """Yield the references that an answer of the registry lists; what is none is left out."""
+    for one in listed:
+        subject, version = (one.get("subject"), one.get("version")) if isinstance(one, dict) else (None, None)
+        if isinstance(subject, str) and isinstance(version, int):
+            yield subject, version
+
+
+def _parse(text: str) -> _Json:
+    try:
+        return cast("_Json", json.loads(text))
+    except (ValueError, RecursionError):
+        raise ReadError("a schema is no JSON") from None
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

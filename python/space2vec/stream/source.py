@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from space2vec.errors import StreamError
-from space2vec.stream.clients import error_of, fatal_error, is_fatal, quiet_logger, retry
+from space2vec.stream.clients import error_of, fatal_error, is_fatal, is_passing, quiet_logger, retry
 from space2vec.stream.messages import Messages, Offsets, Partition
 from space2vec.stream.options import StreamOptions
 
@@ -23,7 +23,7 @@ _Answer = TypeVar("_Answer")
 _BATCH_BYTES = 32 << 20
 #: The size in bytes that a message is expected to have before one has been seen.
 _EXPECTED = 1 << 20
-#: Seconds of a request about offsets, and seconds for which an idle stream waits before it does anything else.
+#: Seconds of a request to the brokers, and seconds for which an idle stream waits before it does anything else.
 _REQUEST, _IDLE = 10.0, 0.2
 #: Seconds without partitions after which a member that ends with the topics ends.
 _WITHOUT_WORK = 10.0
@@ -150,6 +150,24 @@ class Source:
             if end >= 0:
                 ends[place] = end
         return ends
+
+    def brokers_answer(self) -> bool:
+        """Ask the brokers for their topics, and return whether one of them answers within seconds.
+
+        Raises
+        ------
+        StreamError
+            If the client cannot continue.
+        """
+        from confluent_kafka import KafkaException
+
+        try:
+            self.consumer.list_topics(timeout=_REQUEST)
+        except KafkaException as error:
+            if not is_passing(error_of(error)):
+                raise fatal_error(error_of(error), self._member) from None
+            return False
+        return True
 
     def commit(self, positions: Offsets, check: Callable[[], None]) -> None:
         """Commit positions of the group, and wait until the broker has them.

@@ -2,14 +2,17 @@
 
 import base64
 import contextlib
+import io
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import fastavro
 import pytest
 
-from helpers.packets import SCHEMA
+from helpers.packets import SCHEMA, packet
 from space2vec.errors import StreamError
+from space2vec.reading.message_reader import MessageReader
 from space2vec.stream import schema_registry
 from space2vec.stream.schema_registry import RegistryDownError, UrlRegistry, open_registry
 
@@ -63,6 +66,86 @@ def test_a_schema_is_read_and_an_unknown_number_is_not_asked_for_at_once_again()
 def test_what_is_no_schema_is_an_unknown_number(answer):
     with serving({("GET", "/schemas/ids/7"): (200, answer)}) as (host, _):
         assert UrlRegistry(f"http://{host}", {})(7) is None
+
+
+def test_the_schemas_that_a_schema_refers_to_are_inserted():
+    """The records of an alert are schemas of their own, one of which is found by the other, which refers back."""
+    fields = {field["name"]: field["type"] for field in SCHEMA["fields"]}
+    parts = {"ztf.candidate": fields["candidate"], "ztf.cutout": fields["cutoutScience"][1]}
+    types = {"candidate": "ztf.candidate", "cutoutScience": ["null", "ztf.cutout"]}
+    alert = SCHEMA | {
+        "fields": [field | {"type": types.get(field["name"], field["type"])} for field in SCHEMA["fields"]]
+    }
+    to = {name: [{"name": name, "subject": f"of {name}", "version": 3}] for name in parts}
+    answers = {
+        ("GET", f"/subjects/of%20{name}/versions/3"): (
+            200,
+            {"schema": json.dumps(part | {"namespace": "ztf"}), "references": to[other]},
+        )
+        for (name, part), other in zip(parts.items(), reversed(parts), strict=True)
+    }
+    answers["GET", "/schemas/ids/7"] = (200, {"schema": json.dumps(alert), "references": to["ztf.candidate"]})
+    with serving(answers) as (host, requests):
+        text = UrlRegistry(f"http://{host}", {})(7)
+    assert len(requests) == 3
+    body = io.BytesIO()
+    fastavro.schemaless_writer(body, SCHEMA, packet(5))
+    read = MessageReader({7: text}).read([b"\0\0\0\0\x07" + body.getvalue()])
+    assert read.candidate_id.tolist() == [10**17 + 5]
+    assert not read.flags.any()
+
+
+@pytest.mark.parametrize(
+    "references",
+    [
+        [{"name": "ztf.candidate", "subject": "gone", "version": 1}],
+        [{"name": "ztf.candidate", "subject": "odd", "version": 1}],
+        [{"name": "ztf.candidate", "subject": "rubbish", "version": 1}],
+        [{"subject": 3, "version": "x"}, 5],
+        "none",
+    ],
+)
+def test_a_schema_whose_references_lack_a_type_is_unknown(references):
+    schema = {"type": "record", "name": "alert", "fields": [{"name": "candidate", "type": "ztf.candidate"}]}
+    answers = {
+        ("GET", "/schemas/ids/7"): (200, {"schema": json.dumps(schema), "references": references}),
+        ("GET", "/subjects/odd/versions/1"): (200, {"schema": "message X {}", "schemaType": "PROTOBUF"}),
+        ("GET", "/subjects/rubbish/versions/1"): (200, {"schema": "{no JSON"}),
+    }
+    with serving(answers) as (host, _):
+        found = UrlRegistry(f"http://{host}", {})(7)
+    if references in ("none", [{"subject": 3, "version": "x"}, 5]):
+        assert json.loads(found) == schema  # it refers to nothing; the reader finds out what is missing
+    else:
+        assert found is None
+
+
+def test_references_without_an_end_are_refused():
+    class Endless(dict):
+        def get(self, key, default=None):
+            number = int(key[1].rpartition("/")[2])
+            references = [{"name": "x", "subject": "s", "version": number + 1}]
+            return 200, {
+                "schema": '{"type": "record", "name": "alert", "fields": [{"name": "x", "type": "no.x"}]}',
+                "references": references,
+            }
+
+    with serving(Endless()) as (host, requests):
+        assert UrlRegistry(f"http://{host}", {})(7) is None
+    assert len(requests) < 110
+
+
+def test_a_registry_that_goes_away_between_a_schema_and_its_references_may_answer_later():
+    schema = {"type": "record", "name": "alert", "fields": [{"name": "candidate", "type": "ztf.candidate"}]}
+    answers = {
+        ("GET", "/schemas/ids/7"): (
+            200,
+            {"schema": json.dumps(schema), "references": [{"subject": "s", "version": 1}]},
+        ),
+        ("GET", "/subjects/s/versions/1"): (503, {}),
+    }
+    with serving(answers) as (host, _), pytest.raises(RegistryDownError, match="503"):
+        UrlRegistry(f"http://{host}", {})(7)
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])

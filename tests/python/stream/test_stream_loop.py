@@ -14,11 +14,12 @@ pytest.importorskip("confluent_kafka", reason="not run: confluent-kafka is not i
 from confluent_kafka import KafkaError
 
 from helpers import fake_kafka
+from helpers.brokers import free_port
 from helpers.fake_kafka import failure
 from helpers.packets import SCHEMA, packet
 from helpers.stream_alerts import ALERTS, NUMBER, PLACES, POISON, assert_scored, records
 from space2vec.errors import StreamError
-from space2vec.stream import loop, worker
+from space2vec.stream import loop, producer, schema_registry, source, worker
 
 
 def steps(calls, *names):
@@ -278,8 +279,6 @@ def test_schemas_change_in_mid_stream_and_files_come_later(kafka, options, model
 
 
 def test_a_registry_that_is_down_is_waited_for_in_order(kafka, options, model, monkeypatch):
-    from space2vec.stream import schema_registry
-
     monkeypatch.setattr(loop, "_FIRST", 0.01)
     asked = []
 
@@ -302,8 +301,6 @@ def test_a_registry_that_is_down_is_waited_for_in_order(kafka, options, model, m
 
 
 def test_the_end_does_not_wait_for_a_registry(kafka, options, model, monkeypatch):
-    from space2vec.stream import schema_registry
-
     def request(self, path, body=None):
         if body is not None:
             return {"id": 1}
@@ -328,4 +325,55 @@ def test_a_transaction_that_never_ends_ends_the_stream(kafka, options, model, mo
         loop.run(replace(options, exactly_once=True, until_eos=False), model, notice=notices.append)
     never.set()
     assert any("has not taken a batch" in notice for notice in notices)
+    assert not kafka.committed
+
+
+def test_a_stream_with_an_end_does_not_wait_for_an_absent_broker_for_ever(options, model, monkeypatch, tmp_path):
+    """Nothing listens on this port; the clients are the real ones."""
+    monkeypatch.setattr(loop, "_ABSENT", 0.5)
+    for module in (source, producer):
+        monkeypatch.setattr(module, "_REQUEST", 0.5)
+    for output in ("scores", str(tmp_path / "scores")):
+        absent = replace(options, brokers=f"127.0.0.1:{free_port()}", output=output)
+        with pytest.raises(StreamError, match=r"no broker of 127.* has answered.*nothing is lost"):
+            loop.run(absent, model)
+
+
+@pytest.mark.parametrize("answers", [0, 3])
+def test_brokers_that_go_away_end_a_stream_with_an_end(answers, kafka, options, model, monkeypatch):
+    monkeypatch.setattr(loop, "_ABSENT", 0.2)
+    monkeypatch.setattr(worker, "_ANSWER", 0.2)
+    kafka.stalled = True
+    kafka.failures["ask brokers"] = [None] * answers + [failure(KafkaError._TRANSPORT)]
+    with pytest.raises(StreamError, match=r"no broker of nowhere:9092"):
+        loop.run(options, model)
+    assert not kafka.committed
+    assert not kafka.failures["ask brokers"]
+
+
+def test_a_stream_without_an_end_waits_for_its_brokers(kafka, options, model, monkeypatch):
+    monkeypatch.setattr(loop, "_ABSENT", 0.0)
+    stop = threading.Event()
+    kafka.failures["ask brokers"] = [failure(KafkaError._TRANSPORT)]
+
+    def report(counts):
+        if counts.stored == len(PLACES):
+            stop.set()
+
+    assert loop.run(replace(options, until_eos=False), model, stop=stop, report=report).stored == len(PLACES)
+    assert "ask brokers" not in kafka.calls
+
+
+@pytest.mark.parametrize("fails", ["register", "read"])
+def test_a_stream_with_an_end_does_not_wait_for_a_registry_for_ever(fails, kafka, options, model, monkeypatch):
+    monkeypatch.setattr(loop, "_ABSENT", 0.3)
+
+    def request(self, path, body=None):
+        if body is not None and fails == "read":
+            return {"id": 1}
+        raise schema_registry.RegistryDownError("the schema registry does not answer")
+
+    monkeypatch.setattr(schema_registry.UrlRegistry, "_request", request)
+    with pytest.raises(StreamError, match=r"registry does not answer, for .*nothing is lost"):
+        loop.run(replace(options, schema_registry="http://registry:1"), model)
     assert not kafka.committed
