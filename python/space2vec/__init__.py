@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from space2vec.reading.detections import cut, from_images, locate
     from space2vec.reading.vectors import read_vectors
     from space2vec.simulation import simulate
+    from space2vec.vectors.embedding import embed
     from space2vec.vectors.index import Index
 
 #: The module of each name, within the package.
@@ -45,6 +46,7 @@ _HOME = {
     "Stamps": "data.stamps",
     "Vectors": "data.vectors",
     "cut": "reading.detections",
+    "embed": "vectors.embedding",
     "features": "compute",
     "from_images": "reading.detections",
     "load": "models.load",
@@ -80,6 +82,7 @@ __all__ = [
     "Vectors",
     "__version__",
     "cut",
+    "embed",
     "evaluation",
     "features",
     "flags",

@@ -103,6 +103,32 @@ class Model:
     def header(self) -> str: ...
     @property
     def runs(self) -> bool: ...
+    @property
+    def vector(self) -> int: ...  # numbers of the vector that it gives; 0: scores
+    def predict_vectors(
+        self,
+        planes: NDArray[np.float32] | None,
+        columns: NDArray[np.float32] | None,
+        vectors: NDArray[np.int8],
+        threads: int,
+    ) -> None: ...
+    def embed(
+        self,
+        stamps: Stamps,
+        catalogue: NDArray[np.float32] | None,
+        vectors: NDArray[np.int8],
+        flags: NDArray[np.uint32],
+        threads: int,
+    ) -> None: ...
+    def embed_frames(
+        self,
+        field: Field,
+        catalogue: NDArray[np.float32] | None,
+        raised: NDArray[np.uint32],
+        vectors: NDArray[np.int8],
+        flags: NDArray[np.uint32],
+        threads: int,
+    ) -> None: ...
     def predict(
         self,
         planes: NDArray[np.float32] | None,
@@ -179,6 +205,7 @@ class Reader:
         model: Model | None = None,
         limits: tuple[int, int, int, int] = ...,
         catalogue: bool = False,
+        embedder: Model | None = None,
     ) -> None: ...
     @overload
     def __init__(
@@ -200,6 +227,7 @@ class Reader:
         model: Model | None = None,
         limits: tuple[int, int, int, int] = ...,
         catalogue_fields: tuple[NDArray[np.float64], NDArray[np.uint8]] | None = None,
+        embedder: Model | None = None,
     ) -> None: ...
     def next(self, rows: int) -> dict[str, object] | None: ...  # space2vec.reading.library_readers.Raw
     def schema_columns(self, schema: int) -> list[bool]: ...
@@ -221,6 +249,7 @@ class Decoder:
         decode_image: Callable[[bytes], NDArray[np.float32]] | None,
         model: Model | None,
         limits: tuple[int, int, int, int],
+        embedder: Model | None = None,
     ) -> None: ...
     def add_schema(self, id: int | None, json: str) -> None: ...
     def decode(self, messages: list[bytes | None]) -> dict[str, object] | None: ...  # the same

@@ -19,6 +19,7 @@ from space2vec.data.named_columns import stack_columns
 from space2vec.data.numeric import as_numbers
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
+from space2vec.data.vectors import Vectors
 from space2vec.errors import Space2vecWarning
 from space2vec.errors.text import NAME, one_line
 from space2vec.plans.recipe import Prepared, Recipe
@@ -160,6 +161,15 @@ class Host:
             engine.score_columns(*model.needs.columns_of_table(source), score, flags, workers)
         ids = source.object_id, source.candidate_id
         return Scores(score, flags, *ids, model.id, self.name, columns=source.columns)
+
+    def embed(self, model: Model, stamps: Stamps, threads: int | None) -> Vectors:
+        """Return the vectors of stamps."""
+        vectors = np.empty((len(stamps), model.vector), dtype=np.int8)
+        flags = np.empty(len(stamps), dtype=np.uint32)
+        known = model.needs.catalogue_columns(stamps)
+        self.model(model).embed(stamps, known, vectors, flags, thread_count(threads))
+        ids = stamps.object_id, stamps.candidate_id
+        return Vectors(vectors, flags, *ids, model.id, self.name, columns=stamps.columns)
 
     def _score_in_floats(
         self, model: Model, engine: KernelModel, source: Stamps | Features, workers: int

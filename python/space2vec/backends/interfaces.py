@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Features, Scores
     from space2vec.data.types import LibraryArray
+    from space2vec.data.vectors import Vectors
     from space2vec.model_files.header import Header
     from space2vec.model_files.needs import Needs
     from space2vec.plans.features import FeaturePlan
@@ -47,8 +48,17 @@ class KernelModel(Protocol):
     def runs(self) -> bool:
         """Whether the kernels can run it: a forest or a network in integers. Otherwise only :meth:`inputs` works."""
 
+    @property
+    def vector(self) -> int:
+        """The integers of a vector that it gives; 0 if it gives scores."""
+
     def predict(self, planes: Floats | None, columns: Floats | None, score: Floats, threads: int) -> None:
         """Write P(real) (n,) of prepared planes and columns."""
+
+    def embed(
+        self, stamps: Stamps, catalogue: Floats | None, vectors: NDArray[np.int8], flags: Flags, threads: int
+    ) -> None:
+        """Write the vectors (n, k) and flags (n,) of stamps; the catalogue is that of :meth:`score`."""
 
     def score(self, stamps: Stamps, catalogue: Floats | None, score: Floats, flags: Flags, threads: int) -> None:
         """Write the scores and flags (n,) of stamps; the catalogue (n, 20) is NaN where a value is unknown."""
@@ -161,8 +171,15 @@ class Model(Protocol):
         """The runtime that runs it in floating point; None if backends run it."""
 
     @property
+    def vector(self) -> int:
+        """The integers of a vector that it gives; 0 if it gives scores."""
+
+    @property
     def first(self) -> Network | None:
         """The first network of a cascade; None for any other model."""
+
+    def check_gives_scores(self) -> None:
+        """Raise a ModelError if it gives vectors."""
 
     def engine(self, backend: str, make: Callable[[bytes], _Engine]) -> _Engine:
         """Return the model in the form of a backend; it is made from the bytes of its file once."""
@@ -211,6 +228,9 @@ class Backend(Protocol):
 
     def score(self, model: Model, source: Stamps | Features, threads: int | None) -> Scores:
         """Return the scores of candidates; the caller has checked that they give what the model needs."""
+
+    def embed(self, model: Model, stamps: Stamps, threads: int | None) -> Vectors:
+        """Return the vectors of stamps; the caller has checked that the model gives vectors, as for :meth:`score`."""
 
     def predict(self, model: Model, inputs: Sequence[LibraryArray], threads: int | None) -> LibraryArray:
         """Return P(real) (n,) from the inputs of a model, in the order of its ``shapes``."""

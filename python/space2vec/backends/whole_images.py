@@ -1,4 +1,4 @@
-"""Scores and features of detections in whole images, of which the compiled library reads only the needed pixels."""
+"""Scores, vectors and features of detections in whole images, of which only the needed pixels are read."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from space2vec.backends import choice, kernels
 from space2vec.backends.kernels import thread_count
 from space2vec.data.detections import Detections, FieldPart
 from space2vec.data.tables import Features, Scores
+from space2vec.data.vectors import Vectors
 from space2vec.errors import BackendError
 from space2vec.registry import stamp_columns
 
 if TYPE_CHECKING:
     from space2vec._core import Field
     from space2vec.backends.interfaces import Model
+    from space2vec.data.types import AnyArray
     from space2vec.plans.features import FeaturePlan
 
-__all__ = ["measure", "score"]
+__all__ = ["embed", "measure", "score"]
 
 
 def score(model: Model, detections: Detections, threads: int | None, device: str) -> Scores:
@@ -30,19 +33,42 @@ def score(model: Model, detections: Detections, threads: int | None, device: str
     BackendError
         If the device is not the CPU, the model runs in floating point, or the extension is not installed.
     """
+    score = np.empty(len(detections), np.float32)
+    flags = _run(model, detections, threads, device, score, vectors=False)
+    ids = detections.object_id, detections.candidate_id
+    return Scores(score, flags, *ids, model.id, "cpu", columns=detections.columns)
+
+
+def embed(model: Model, detections: Detections, threads: int | None, device: str) -> Vectors:
+    """Return the vectors of detections.
+
+    Raises
+    ------
+    BackendError
+        As :func:`score`.
+    """
+    vectors = np.empty((len(detections), model.vector), np.int8)
+    flags = _run(model, detections, threads, device, vectors, vectors=True)
+    ids = detections.object_id, detections.candidate_id
+    return Vectors(vectors, flags, *ids, model.id, "cpu", columns=detections.columns)
+
+
+def _run(
+    model: Model, detections: Detections, threads: int | None, device: str, out: AnyArray, *, vectors: bool
+) -> NDArray[np.uint32]:
+    """Write the scores (n,) or vectors (n, k) of detections, and return their flags (n,)."""
     extension = _extension(device, model.runtime)
     engine, workers = model.engine(extension.__name__, extension.Model), thread_count(threads)
-    n = len(detections)
-    score, flags, raised = np.empty(n, np.float32), np.empty(n, np.uint32), np.zeros(n, np.uint32)
+    flags, raised = np.empty(len(out), np.uint32), np.zeros(len(out), np.uint32)
     catalogue = model.needs.catalogue_columns(detections)
+    run = engine.embed_frames if vectors else engine.score_frames
     for part in detections.parts():
         field, rows = _field(extension, part), part.rows
         beside = None if catalogue is None else np.ascontiguousarray(catalogue[rows])
-        some_scores, some_flags = np.empty_like(score[rows]), np.empty_like(flags[rows])
-        engine.score_frames(field, beside, raised[rows], some_scores, some_flags, workers)
-        score[rows], flags[rows] = some_scores, some_flags
-    ids = detections.object_id, detections.candidate_id
-    return Scores(score, flags, *ids, model.id, "cpu", columns=detections.columns)
+        some, some_flags = np.empty_like(out[rows]), np.empty_like(flags[rows])
+        run(field, beside, raised[rows], some, some_flags, workers)
+        out[rows], flags[rows] = some, some_flags
+    return flags
 
 
 def measure(detections: Detections, plan: FeaturePlan, threads: int | None, device: str) -> Features:

@@ -19,7 +19,6 @@ from space2vec.bench.rounds import Run
 from space2vec.bench.synthetic_inputs import full_forest, triplets
 from space2vec.data.device import extension
 from space2vec.data.stamps import Stamps
-from space2vec.data.tables import Scores
 from space2vec.models.load import load
 from space2vec.models.network import Network
 from space2vec.plans import steps
@@ -303,6 +302,7 @@ def _reading(inputs: StageInputs, model: Model | None) -> Callable[[str], Run]:
 
     def work(column: str) -> Run:
         from space2vec.reading import batches, files
+        from space2vec.reading.concatenated_rows import as_scores
 
         if column not in THREADS and (model is None or column == IN_PLACE):
             raise NotRun("alerts are read by the CPU")
@@ -320,8 +320,8 @@ def _reading(inputs: StageInputs, model: Model | None) -> Callable[[str], Run]:
                 read = (batch.rows for batch in batches(paths[: n - done], threads=threads, model=model, device=where))
                 before = done
                 for rows in read if where == "cpu" else pipeline.run(cast("Iterator[Stamps | Features]", read)):
-                    if model is not None and not isinstance(rows, Scores):
-                        model.score(rows, threads=threads, device=where)
+                    if model is not None:
+                        as_scores(rows, model, threads=threads, device=where)
                     done += len(rows)
                 if done == before:
                     raise NotRun(f"there are no alerts in {inputs.night()}")

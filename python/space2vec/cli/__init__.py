@@ -35,6 +35,7 @@ _COMMANDS = {
     "report": "write a night as pages for a browser",
     "review": "label a night in a browser",
     "features": "extract features",
+    "embed": "turn candidates into vectors",
     "index": "make an index of vectors, or add a night to it",
     "similar": "find the candidates that look most like another",
     "stream": "score alerts as they arrive from Kafka",

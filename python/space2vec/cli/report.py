@@ -78,6 +78,7 @@ def write_night(
     from space2vec.data.ids import id_keys
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Scores
+    from space2vec.data.vectors import Vectors
     from space2vec.reading import find
     from space2vec.report import NightReport
     from space2vec.report.selection import most_useful
@@ -94,7 +95,7 @@ def write_night(
         # Without the model: a reader that scores keeps no pixels.
         for batch in read_batches(arguments, "report", problems, columns=list(columns.paths.values())):
             rows = batch.rows
-            assert not isinstance(rows, Scores)
+            assert not isinstance(rows, Scores | Vectors)
             rows.columns = columns.select(rows.columns, len(rows))
             scores = model.score(rows, threads=arguments.threads, device=where)
             report.add(rows if isinstance(rows, Stamps) else None, scores)

@@ -1,6 +1,6 @@
 """Write a table of results and a table of errors in parts, so that an interrupted run can be resumed.
 
-``space2vec score`` and ``space2vec features`` both run through here.
+``space2vec score``, ``space2vec features`` and ``space2vec embed`` run through here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     from space2vec.reading.batch import BatchRows
     from space2vec.writing import Chunk, Output
 
-__all__ = ["Result", "Work", "add_output", "run"]
+__all__ = ["Result", "Work", "add_output", "options_of_vectors", "run"]
 
-#: What the command computes from them: features or scores.
+#: What the command computes from them: features, scores or vectors.
 Table = TypeVar("Table")
 
 #: The columns of every output, with their descriptions.
@@ -60,11 +61,14 @@ class Result:
         Their flags.
     done : ndarray of bool (n,)
         Whether the row has a result.
+    vectors : pyarrow.Table or None
+        The rows of the table of vectors, if the command writes one beside its output.
     """
 
     table: pyarrow.Table
     flags: NDArray[np.uint32]
     done: NDArray[np.bool_]
+    vectors: pyarrow.Table | None = None
 
 
 def add_output(parser: argparse.ArgumentParser, what: str) -> None:
@@ -124,6 +128,11 @@ class Work(Generic[Table]):
         Draws a picture of the rows that `result` has added to it.
     device : str, optional
         The device that `compute` sends the pixels to.
+    embedder : Model, optional
+        The model whose vectors go into a table beside the output, with `vectors`: readers may make them while `model`
+        scores.
+    vectors : Path, optional
+        That table.
     """
 
     name: str
@@ -137,6 +146,8 @@ class Work(Generic[Table]):
     model: Model | None = None
     mosaic: Mosaic | None = None
     device: str = "cpu"
+    embedder: Model | None = None
+    vectors: Path | None = None
 
 
 def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
@@ -184,12 +195,14 @@ def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
             if out.parts:
                 print_notice(f"continuing after {earlier} rows, which are finished")
             if not out.ended:
-                size = min(batch_rows(measure, work.model, work.device), arguments.part_rows)
+                # Without the model, whose scores a picture needs beside the pixels, a reader makes no vectors either.
+                embedder = work.embedder if work.model is not None else None
+                size = min(batch_rows(measure, work.model, work.device, embedder), arguments.part_rows)
                 start = Position(*out.position)
                 batches = _select_columns(
                     read_batches(
                         arguments, work.name, problems, batch=size, measure=measure, model=work.model, start=start,
-                        device=work.device, columns=list(columns.paths.values()),
+                        device=work.device, columns=list(columns.paths.values()), embedder=embedder,
                     ),
                     columns,
                 )  # fmt: skip
@@ -209,6 +222,8 @@ def run(arguments: argparse.Namespace, work: Work[Table]) -> int:
         for line in summary(work.verb, rows, totals, time.monotonic() - start_time, earlier).splitlines():
             places.print_message(line)
         places.print_message(f"{work.contents} in {places.name}")
+        if work.vectors is not None and work.embedder is not None:
+            places.print_message(f"vectors of the model {work.embedder.id} in {work.vectors}")
         places.print_message(places.errors_summary(totals["reasons"]))
         if silent := [name for name in out.unknown if name in columns.paths]:
             places.print_message(f"nothing is known of {', '.join(silent)}: no packet has a value there")
@@ -225,14 +240,14 @@ def _open_output(
     """Begin the output, or resume or restart it, with the options that it must agree with."""
     from space2vec.reading import files
     from space2vec.reading.alert_files import STANDARD_INPUT
-    from space2vec.writing import Output
+    from space2vec.writing import Output, VectorTable
     from space2vec.writing.input_record import InputRecord
 
     if arguments.resume and STANDARD_INPUT in arguments.inputs.sources:
         raise ValueError("standard input cannot be read a second time: --resume needs files")
     paths = list(files(arguments.inputs))
     mosaic = work.mosaic
-    check_no_input([places.table, places.errors, None if mosaic is None else mosaic.path], paths)
+    check_no_input([places.table, places.errors, None if mosaic is None else mosaic.path, work.vectors], paths)
     # A schema may be long, so its digest is recorded.
     digests = {
         number: hashlib.sha256(text.encode()).hexdigest()[:16] for number, text in dict(arguments.schema).items()
@@ -245,6 +260,9 @@ def _open_output(
         columns=column_option,
         **{name: what for name, what in reading.items() if what},
     )
+    vectors = None
+    if work.vectors is not None and work.embedder is not None:
+        vectors = VectorTable(work.vectors, options_of_vectors(work.embedder))
     return Output(
         places.table,
         places.errors,
@@ -257,13 +275,23 @@ def _open_output(
         optional=columns.optional,
         keep_parts=not places.streamed,
         extra=None if mosaic is None else mosaic.pop_bytes,
+        vectors=vectors,
     )
+
+
+def options_of_vectors(model: Model) -> dict[str, str]:
+    """Return what the vectors of a model depend on, for the metadata of their table."""
+    return {"model": model.id, "model's SHA-256": model.digest}
 
 
 def _select_columns(batches: Iterator[AnyBatch], columns: PacketColumns) -> Iterator[AnyBatch]:
     """Yield the batches with the columns of packets that the output has, and no others."""
+    from space2vec.data.tables import Scores
+
     for batch in batches:
         batch.rows.columns = columns.select(batch.rows.columns, len(batch.rows))
+        if isinstance(batch.rows, Scores) and batch.rows.vectors is not None:
+            batch.rows.vectors.columns = batch.rows.columns
         yield batch
 
 
@@ -277,7 +305,7 @@ def _chunk(batch: AnyBatch, result: Result, first: int) -> Chunk:
     errors = make_errors_table(batch, result.table, result.flags, result.done, first)
     counts["problems"] = Counter(told=len(batch.problems))
     counts["reasons"] = Counter(errors["reason"].to_pylist())
-    return Chunk(result.table, errors, batch.position, counts)
+    return Chunk(result.table, errors, batch.position, counts, result.vectors)
 
 
 def _compute_results(batches: Iterator[AnyBatch], work: Work[Table]) -> Iterator[tuple[AnyBatch, Result]]:

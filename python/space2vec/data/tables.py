@@ -15,6 +15,7 @@ from space2vec.data.arrays import lies_on_device, on_host
 from space2vec.data.ids import as_ids, id_keys
 from space2vec.data.numeric import masked_to_nan
 from space2vec.data.rows import RowParts, Rows
+from space2vec.data.vectors import Vectors
 from space2vec.errors.text import one_line
 
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ class Scores(Rows):
         Where they were computed, ``cpu`` or ``cuda:0``.
     columns : mapping of str to array_like (n,), optional
         Extra columns that go along with the scores, see :mod:`space2vec.data.columns`.
+    vectors : Vectors, optional
+        The vectors of the same rows, where they were computed in the same pass; None by default.
 
     Examples
     --------
@@ -163,8 +166,10 @@ class Scores(Rows):
         device: str = "cpu",
         *,
         columns: Mapping[str, ArrayLike] | None = None,
+        vectors: Vectors | None = None,
     ) -> None:
         super().__init__(flags)
+        self.vectors = vectors
         self.score: NDArray[np.float32] = score
         self.object_id = object_id
         self.candidate_id = as_ids(candidate_id)
@@ -178,7 +183,9 @@ class Scores(Rows):
         if len(parts) == 1:
             return parts[0]
         score = np.concatenate([on_host(part.score) for part in parts])
-        return cls(score, model=parts[0].model, device=parts[0].device, **cls._concatenated(parts))
+        known = [part.vectors for part in parts if part.vectors is not None]
+        vectors = Vectors.concatenate(known) if len(known) == len(parts) else None
+        return cls(score, model=parts[0].model, device=parts[0].device, vectors=vectors, **cls._concatenated(parts))
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         return np.array(on_host(self.score), dtype=dtype, copy=copy)
@@ -269,7 +276,8 @@ class Scores(Rows):
         return {"score": on_host(self.score)}
 
     def _with_values(self, rows: slice | NDArray[np.intp], part: RowParts) -> Self:
-        return type(self)(on_host(self.score)[rows], model=self.model, device=self.device, **part)
+        vectors = None if self.vectors is None else self.vectors.rows(rows)
+        return type(self)(on_host(self.score)[rows], model=self.model, device=self.device, vectors=vectors, **part)
 
     def _title(self) -> str:
         scored = int(np.count_nonzero(~np.isnan(on_host(self.score))))

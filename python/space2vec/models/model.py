@@ -1,51 +1,35 @@
-"""The base class of all models: loading, saving, scoring."""
+"""The base class of all models: what they compute of candidates."""
 
 from __future__ import annotations
 
-import copy
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec import model_files
 from space2vec.backends import choice, whole_images
 from space2vec.data.arrays import lies_on_device
-from space2vec.data.atomic_file import write_whole
 from space2vec.data.detections import Detections
 from space2vec.data.device.extension import ordinal
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
 from space2vec.errors import ModelError
 from space2vec.errors.text import NAME, one_line
-from space2vec.model_files.header import Header
-from space2vec.model_files.needs import Needs, check_version
-from space2vec.models.digest import digest_of
-from space2vec.registry import library_version
+from space2vec.models.stored_model import StoredModel
 
 if TYPE_CHECKING:
-    from typing import Self
-
     import pyarrow
-    from torch import nn
 
     from space2vec.backends.cuda.pipeline import Pipeline
-    from space2vec.backends.interfaces import Network
-    from space2vec.data.types import AnyArray, Json
-    from space2vec.model_files.calibration import Calibration
+    from space2vec.data.vectors import Vectors
     from space2vec.reading.arrow_table import ArrowSource
     from space2vec.reading.batch import Problem
 
 __all__ = ["Model"]
 
-_Engine = TypeVar("_Engine")
 
-
-class Model:
+class Model(StoredModel):
     """The base class of models. A model never changes, so that threads can share it.
 
     Parameters
@@ -69,154 +53,29 @@ class Model:
         If the header is that of another kind of model, or this version does not know its recipe or features.
     """
 
-    kind: ClassVar[Literal["forest", "network"]]
     #: The name of each input in error messages.
     input_names: ClassVar[Mapping[str, str]] = {"planes": "planes", "features": "features"}
-    #: The first network of a cascade; None for any other model.
-    first: Network | None = None
-    _shared: nn.Module | None = None
-
-    def __init__(self, header: Header) -> None:
-        self._check(header)
-        self.header = header
-        self.runtime: str | None = None
-        self.needs = Needs.of(header)
-        self._engines: dict[str, object] = {}
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a model file.
-
-        Raises
-        ------
-        ModelError
-            If the file does not exist, is damaged, holds another kind of model, or was made for other definitions of
-            the features or another version of the recipe.
-        BackendError
-            If it is a network in floating point, and PyTorch, which runs it, is not installed.
-        """
-        return cls.of_file(path, *model_files.read(path))
-
-    @classmethod
-    def of_file(cls, path: str | os.PathLike[str], header: Header, tensors: dict[str, AnyArray]) -> Self:
-        """Make a model from the contents of a file, as :func:`space2vec.model_files.header.read` returns them.
-
-        Raises
-        ------
-        ModelError, BackendError
-            As :meth:`load`.
-        """
-        try:
-            cls._check(header)
-            return cls._of_tensors(header, tensors)
-        except ModelError as error:
-            raise ModelError(f"cannot load the model {path}: {error}") from error
-        except (MemoryError, RecursionError) as error:
-            raise ModelError(f"cannot load the model {path}: {model_files.BEYOND_MEMORY}") from error
-
-    @classmethod
-    def _check(cls, header: Header) -> None:
-        """Check the kind of the model and the version of its features."""
-        if header.kind != cls.kind:
-            raise ModelError(f"it is of kind {header.kind!r}, not {cls.kind!r}")
-        check_version(header)
-
-    @classmethod
-    def _of_tensors(cls, header: Header, tensors: dict[str, AnyArray]) -> Self:
-        """Make a model from a header that has been checked and its tensors."""
-        raise NotImplementedError
-
-    def _tensors(self) -> dict[str, AnyArray]:
-        """Return the tensors of the model file."""
-        raise NotImplementedError
-
-    @cached_property
-    def file(self) -> bytes:
-        """The bytes of its model file, from which backends make their form of the model."""
-        return model_files.encode(self.header, self._tensors())
-
-    @cached_property
-    def digest(self) -> str:
-        """The SHA-256 of everything that scores depend on: all tensors, and the header without descriptive entries."""
-        return digest_of(self.header, self._tensors())
-
-    @cached_property
-    def id(self) -> str:
-        """The name and twelve digits of the digest, which change with everything that scores depend on."""
-        return f"{self.name} {self.digest[:12]}"
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model as a safetensors file; an existing file is replaced when the new one is complete.
-
-        Raises
-        ------
-        OSError
-            If it cannot be written.
-        """
-        self.check_unchanged()
-        header = replace(self.header, library=self.header.library or library_version())
-        write_whole(path, model_files.encode(header, self._tensors()))
 
     @property
-    def name(self) -> str:
-        """The model's name."""
-        return self.header.name
+    def vector(self) -> int:
+        """The integers of a vector, for a network that gives vectors; 0 for a model that gives scores."""
+        return 0
 
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """The columns that it takes, in order; empty if it takes planes only."""
-        return self.header.feature_names
+    def check_gives_scores(self) -> None:
+        """Raise a ModelError if the model gives vectors."""
+        if self.vector:
+            raise ModelError(f"the model {one_line(repr(self.name), NAME)} gives vectors, not scores; use embed")
 
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The inputs of :meth:`predict` in order, and the shape of one row of each; see :attr:`Needs.shapes`."""
-        return self.needs.shapes
-
-    def calibrated(self, calibration: Calibration | None, metrics: Mapping[str, Json] | None = None) -> Self:
-        """Return the same model with another calibration of its scores, or with none.
-
-        Parameters
-        ----------
-        calibration : space2vec.model_files.calibration.Calibration or None
-            The calibration.
-        metrics : mapping, optional
-            Metrics of the calibrated scores, for the model file; see
-            :meth:`space2vec.model_files.header.Header.calibrated`.
-        """
-        model = copy.copy(self)
-        model.header = self.header.calibrated(calibration, None if metrics is None else dict(metrics))
-        model.needs = Needs.of(model.header)
-        return model
-
-    def __getstate__(self) -> dict[str, object]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("file", "digest", "id")} | {"_engines": {}}
-
-    def engine(self, backend: str, make: Callable[[bytes], _Engine]) -> _Engine:
-        """Return the model in the form of a backend, which is made at the first call and kept.
-
-        Parameters
-        ----------
-        backend : str
-            The name of the backend.
-        make : callable
-            Makes that form from the bytes of the model file; ValueError if the file is damaged.
-
-        Raises
-        ------
-        ModelError
-            If the backend finds that the file is damaged, or :meth:`check_unchanged` raises one.
-        """
-        if self._shared is not None:
-            self.check_unchanged()
-        if backend not in self._engines:
-            try:
-                self._engines[backend] = make(self.file)
-            except ValueError as error:
-                raise ModelError(str(error)) from error
-        return cast("_Engine", self._engines[backend])
-
-    def check_unchanged(self) -> None:
-        """Raise a ModelError if a module that the model has handed out has been changed."""
+    def check_gives_vectors(self) -> None:
+        """Raise a ModelError if the model gives scores, or has no integers, which alone give vectors."""
+        name = one_line(repr(self.name), NAME)
+        if not self.vector:
+            raise ModelError(f"the model {name} gives scores, not vectors; use score")
+        if self.runtime is not None:
+            raise ModelError(
+                f"the model {name} is in floating point, and vectors are computed in integers: "
+                "Network.from_module(module, like=network, stamps=stamps) makes them"
+            )
 
     def predict_in_floats(self, inputs: Sequence[NDArray[np.float32]], threads: int) -> NDArray[np.float32]:
         """Return P(real) (n,) from the inputs of the model, by its runtime on the host, calibrated."""
@@ -271,7 +130,10 @@ class Model:
         ValueError
             If the number of inputs or their shapes are wrong, or their named columns lack some of the model's or have
             others; only Features may have others.
+        ModelError
+            If the model gives vectors.
         """
+        self.check_gives_scores()
         if len(inputs) != len(self.shapes):
             wanted = " and ".join(self.input_names[key] for key in self.shapes)
             raise ValueError(f"the model {one_line(repr(self.name), NAME)} takes {wanted}; given {len(inputs)} inputs")
@@ -308,7 +170,7 @@ class Model:
         TypeError
             If the source is of another type.
         ModelError
-            If the source lacks pixels or columns that the model needs.
+            If the source lacks pixels or columns that the model needs, or the model gives vectors.
         BackendError
             If the device cannot be used.
 
@@ -321,12 +183,51 @@ class Model:
         that it contains, however few, and also if the candidate is outside. ``scored_early``: the first network of a
         cascade was certain, and the second network was not run.
         """
+        self.check_gives_scores()
         self.needs.check(source)
         if isinstance(source, Detections):
             return whole_images.score(self, source, threads, device)
         backend = choice.choose(device, source, self.runtime)
         self.needs.warn_of_units(source, stacklevel=2)
         return backend.score(self, source, threads)
+
+    def embed(self, stamps: Stamps | Detections, *, threads: int | None = None, device: str = "auto") -> Vectors:
+        """Turn candidates into vectors: those that look alike get vectors of nearly the same direction.
+
+        Parameters
+        ----------
+        stamps : Stamps or Detections
+            The candidates, as for :meth:`score`.
+        threads, device
+            As for :meth:`score`. All devices give the same bits.
+
+        Returns
+        -------
+        Vectors
+            One row per candidate; for stamps on a device, an array of their library. A vector is zero where a score
+            would be NaN, and the flags say why.
+
+        Raises
+        ------
+        TypeError
+            If the source is of another type.
+        ModelError
+            If the model gives scores, or the source lacks pixels or columns that it needs.
+        BackendError
+            If the device cannot be used.
+        """
+        self.check_gives_vectors()
+        if not isinstance(stamps, Stamps | Detections):
+            raise TypeError(
+                f"embed takes space2vec.Stamps or Detections, which have pixels; given {type(stamps).__name__}. "
+                "Wrap arrays in Stamps(...)"
+            )
+        self.needs.check(stamps)
+        if isinstance(stamps, Detections):
+            return whole_images.embed(self, stamps, threads, device)
+        backend = choice.choose(device, stamps)
+        self.needs.warn_of_units(stamps, stacklevel=2)
+        return backend.embed(self, stamps, threads)
 
     def score_arrow(
         self,
@@ -382,3 +283,15 @@ class Model:
         from space2vec.backends.cuda.backend import Cuda
 
         return Cuda(ordinal(choice.usable_device(device, self.runtime))).pipeline(self)
+
+    def embed_pipeline(self, device: str) -> Pipeline[Stamps, Vectors]:
+        """Return a pipeline that turns batches of stamps into vectors on a CUDA device.
+
+        Raises
+        ------
+        BackendError
+            If the device cannot be used.
+        """
+        from space2vec.backends.cuda.backend import Cuda
+
+        return Cuda(ordinal(choice.usable_device(device))).embed_pipeline(self)

@@ -20,7 +20,7 @@ from space2vec.errors import ModelError
 from space2vec.errors.packages import need
 from space2vec.errors.text import NAME, one_line
 from space2vec.model_files.header import CUSTOM, FIRST
-from space2vec.model_files.integer_network import IntegerNetwork, header_with_integers, split_integers
+from space2vec.model_files.integer_network import IntegerNetwork, header_with_integers, split_integers, vector_length
 from space2vec.model_files.needs import Needs
 from space2vec.models import runtimes
 from space2vec.models.cascade_inputs import first_inputs
@@ -166,7 +166,7 @@ class Network(Model):
             raise ModelError(f"unknown architecture {header.architecture['name']!r}; known: {', '.join(NETWORKS)}")
         self.integers = integers
         self.first = first
-        self.runtime = runtimes.runtime_for(self.name, integers is None)
+        self.runtime = None if self.vector and integers else runtimes.runtime_for(self.name, integers is None)
 
     def _check_module(self, module: nn.Module) -> nn.Module:
         """Set a module to eval mode and return it; ModelError if its inputs are not those in the header."""
@@ -207,6 +207,11 @@ class Network(Model):
         return model
 
     @property
+    def vector(self) -> int:
+        """The integers of a vector, for a network that gives vectors; 0 for one that gives scores."""
+        return vector_length(self.header.architecture or {})
+
+    @property
     def is_custom(self) -> bool:
         """Whether its module is one of your own, whose code is not in the model file."""
         return (self.header.architecture or {}).get("name") == CUSTOM
@@ -227,21 +232,14 @@ class Network(Model):
         ImportError
             If PyTorch, onnx or onnxscript is not installed.
         ModelError
-            If the network is a cascade.
+            If the network is a cascade, or gives vectors.
         OSError
             If it cannot be written.
         """
-        self.check_unchanged()
-        if self.first is not None:
-            raise ModelError(
-                f"the model {self.name!r} is a cascade of two networks, and an ONNX file holds one: in "
-                "Python, its attributes first and second are networks that can be exported"
-            )
-        from space2vec.data.atomic_file import write_whole
-        from space2vec.models.onnx_graph import calibrated_graph, make_graph
+        from space2vec.models.onnx_graph import write_graph
 
-        graph, table = make_graph(self), self.header.calibration
-        write_whole(path, graph if table is None else calibrated_graph(graph, table))
+        self.check_unchanged()
+        write_graph(self, path)
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -315,7 +313,8 @@ class Network(Model):
         how = self.header.architecture or {}
         weights = sum(tensor.size for tensor in self._weights.values())
         run = "in integers" if self.runtime is None else f"runtime={self.runtime!r}"
-        size = f"takes={self.takes}, weights={weights}, {run}"
+        gives = f", vectors of {self.vector} integers" if self.vector else ""
+        size = f"takes={self.takes}, weights={weights}, {run}{gives}"
         name = one_line(repr(self.name), NAME)
         first = "" if self.first is None else f", first={self.first!r}, doubt={self.header.doubt}"
         return f"Network({name}, {how['name']}, {size}{first}{', calibrated' if self.header.calibration else ''})"

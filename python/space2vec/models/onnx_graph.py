@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from space2vec.data.atomic_file import write_whole
+from space2vec.errors import ModelError
 from space2vec.errors.packages import need
 from space2vec.model_files.calibration import Calibration
 
@@ -21,10 +24,33 @@ if TYPE_CHECKING:
     from space2vec.data.types import Untyped
     from space2vec.model_files.needs import Needs
 
-__all__ = ["calibrated_graph", "graph_metadata", "make_graph"]
+__all__ = ["calibrated_graph", "graph_metadata", "make_graph", "write_graph"]
 
 #: The key of the model's id in the metadata of a graph.
 _MODEL_KEY = "space2vec.model"
+
+
+def write_graph(network: Network, path: str | os.PathLike[str]) -> None:
+    """Write a network, calibration included, as an ONNX file; see :func:`make_graph`.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch, onnx or onnxscript is not installed.
+    ModelError
+        If the network is a cascade, or gives vectors.
+    OSError
+        If it cannot be written.
+    """
+    if network.first is not None:
+        raise ModelError(
+            f"the model {network.name!r} is a cascade of two networks, and an ONNX file holds one: in Python, its "
+            "attributes first and second are networks that can be exported"
+        )
+    if network.vector:
+        raise ModelError(f"the model {network.name!r} gives vectors, and an ONNX file of space2vec gives scores")
+    graph, table = make_graph(network), network.header.calibration
+    write_whole(path, graph if table is None else calibrated_graph(graph, table))
 
 
 def make_graph(network: Network) -> bytes:

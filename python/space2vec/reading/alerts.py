@@ -18,6 +18,7 @@ from space2vec.data.ids import NO_ID, printable
 from space2vec.data.numeric import numbers_or_nan
 from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.data.tables import Features, Scores
+from space2vec.data.vectors import Vectors
 from space2vec.errors import BackendError, ReadError
 from space2vec.reading.batch import AnyBatch, Batch, BatchRows, Origin, PacketFields, Position, Problem, stem
 from space2vec.reading.catalogue import Records, catalogue_fields, columns_by_name
@@ -169,7 +170,7 @@ def decode_columns(table: AlertRows, options: ReadOptions, path: str, first: int
         rows = slice(begin, begin + len(raw["offset"]))
         objects, candidates = table.object_id[rows], table.candidate_id[rows]
         known: dict[str, NDArray[np.float32]] = {}
-        if record and options.takes_catalogue and options.model is None:
+        if record and options.takes_catalogue and not options.models:
             known = columns_by_name(raw["catalogue"], np.unique(raw["survey"]).tolist())
         problems = tuple(
             _make_problem(
@@ -261,7 +262,7 @@ def _rows_and_problems(
     columns = {
         name: _values_at_path(FieldValues(*raw["fields"][k]), kinds[k]) for k, name in enumerate(options.columns)
     }
-    known = _catalogue_columns(raw) if options.takes_catalogue and options.model is None else {}
+    known = _catalogue_columns(raw) if options.takes_catalogue and not options.models else {}
     return _make_rows(raw, object_id, candidate_id, known, columns, options), tuple(problems)
 
 
@@ -322,8 +323,15 @@ def _make_rows(
     columns: Columns,
     options: ReadOptions,
 ) -> BatchRows:
+    ids = object_id, candidate_id
+    vectors = None
+    if options.embedder is not None:
+        vectors = Vectors(raw["vectors"], raw["vector_flags"], *ids, options.embedder.id, columns=columns)
     if options.model is not None:
-        return Scores(raw["score"], raw["score_flags"], object_id, candidate_id, options.model.id, columns=columns)
+        own = options.model.id
+        return Scores(raw["score"], raw["score_flags"], *ids, own, columns=columns, vectors=vectors)
+    if vectors is not None:
+        return vectors
     if options.measure is None:
         return Stamps.of_buffer(
             raw["pixels"],

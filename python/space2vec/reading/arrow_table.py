@@ -123,7 +123,8 @@ def score_arrow(
     `text_ids` says whether candidate ids are text; by default the schema decides.
     """
     held = as_table(table)
-    measured, scoring = plan_reader_work(model, device)
+    model.check_gives_scores()
+    measured, scoring, _ = plan_reader_work(model, device)
     options = ReadOptions(_ROWS, kernels.thread_count(threads), measured, model=scoring)
     reader = AlertColumns(Table(held.schema), options, _NAME)
     parts: list[Scores] = []
@@ -145,7 +146,7 @@ def alert_columns(schema: pyarrow.Schema, model: ScoringModel) -> AlertColumns:
     ReadError
         If no column has cutouts.
     """
-    measured, scoring = plan_reader_work(model)
+    measured, scoring, _ = plan_reader_work(model)
     return AlertColumns(Table(schema), ReadOptions(_ROWS, 1, measured, model=scoring), _NAME)
 
 

@@ -16,6 +16,7 @@ from space2vec.data.flags import bits
 from space2vec.data.ids import NO_ID, printable
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
+from space2vec.data.vectors import Vectors
 from space2vec.errors import ReadError
 from space2vec.errors.text import NAME, one_line
 from space2vec.plans.features import FeaturePlan
@@ -40,9 +41,9 @@ __all__ = [
 
 
 #: The rows of a batch.
-BatchRows: TypeAlias = "Stamps | Features | Scores"
+BatchRows: TypeAlias = "Stamps | Features | Scores | Vectors"
 #: The type of the rows of a batch.
-RowsT_co = TypeVar("RowsT_co", bound="Stamps | Features | Scores", covariant=True)
+RowsT_co = TypeVar("RowsT_co", bound="Stamps | Features | Scores | Vectors", covariant=True)
 
 
 class Position(NamedTuple):
@@ -152,7 +153,7 @@ class Batch(Generic[RowsT_co]):
 
     Attributes
     ----------
-    rows : Stamps, Features or Scores
+    rows : Stamps, Features, Scores or Vectors
         The rows: Features of a feature table or if features are measured while reading, Scores if alerts are scored
         while reading, otherwise Stamps.
     problems : tuple of Problem

@@ -9,6 +9,7 @@ import numpy as np
 
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
+from space2vec.data.vectors import Vectors
 
 if TYPE_CHECKING:
     from space2vec.backends.interfaces import Model
@@ -53,7 +54,10 @@ def _concatenate(parts: Sequence[BatchRows], measure: FeaturePlan | None) -> Sta
 
 def as_scores(rows: BatchRows, model: ScoringModel, *, threads: int | None = None, device: str = "cpu") -> Scores:
     """Return the scores of a batch, computing them if the reader has not."""
-    return rows if isinstance(rows, Scores) else model.score(rows, threads=threads, device=device)
+    if isinstance(rows, Scores):
+        return rows
+    assert not isinstance(rows, Vectors), "a model that scores was given to the reader"
+    return model.score(rows, threads=threads, device=device)
 
 
 def no_scores(model: Model) -> Scores:

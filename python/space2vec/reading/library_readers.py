@@ -85,6 +85,8 @@ class Raw(_Rows, total=False):
     feature_flags: NDArray[np.uint32]
     score: NDArray[np.float32]
     score_flags: NDArray[np.uint32]
+    vectors: NDArray[np.int8]
+    vector_flags: NDArray[np.uint32]
 
 
 class SchemaFields(Protocol):

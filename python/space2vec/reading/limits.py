@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from space2vec.data.flags import bits
 from space2vec.data.tables import Features, Scores
+from space2vec.data.vectors import Vectors
 from space2vec.errors import ReadError
 from space2vec.reading.batch import AnyBatch, Problem, UnreadableError, stem
 
@@ -260,5 +261,19 @@ def _refuse_rows(
         score = np.array(rows.score)
         score[refused] = np.nan
         rows.score = score
+        if rows.vectors is not None:
+            rows.vectors = _without_vectors(rows.vectors, refused, object_id, candidate_id)
+    elif isinstance(rows, Vectors):
+        rows = _without_vectors(rows, refused, object_id, candidate_id)
     every = sorted((*batch.problems, *problems), key=lambda problem: problem.row)
     return replace(batch, rows=rows, problems=tuple(every))
+
+
+def _without_vectors(
+    vectors: Vectors, refused: NDArray[np.intp], object_id: NDArray[np.generic], candidate_id: NDArray[np.generic]
+) -> Vectors:
+    """Return vectors with these ids, and zeros with the flag ``bad_stamp`` in the rows that are refused."""
+    kept, flags = vectors.vector.copy(), vectors.flags.copy()
+    kept[refused] = 0
+    flags[refused] |= np.uint32(bits("bad_stamp"))
+    return Vectors(kept, flags, object_id, candidate_id, vectors.model, columns=vectors.columns)

@@ -59,6 +59,8 @@ class MessageReader:
     ------
     ReadError
         If a schema does not describe alerts.
+    ModelError
+        If the model gives vectors, not scores.
     """
 
     def __init__(
@@ -73,8 +75,10 @@ class MessageReader:
     ) -> None:
         if measure is not None and model is not None:
             raise ValueError("a reader measures or scores; give one of measure and model")
+        if model is not None:
+            model.check_gives_scores()
         self._model = model
-        measured, scoring = plan_reader_work(model)
+        measured, scoring, _ = plan_reader_work(model)
         self._options = ReadOptions(
             ROWS_WITH_PIXELS,
             1,

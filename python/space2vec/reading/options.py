@@ -27,7 +27,7 @@ ROWS = 2048
 
 
 class ReaderWork(NamedTuple):
-    """What readers compute from alerts; if both members are ``None``, they return the pixels.
+    """What readers compute from alerts; if all members are ``None``, they return the pixels.
 
     Attributes
     ----------
@@ -35,17 +35,20 @@ class ReaderWork(NamedTuple):
         The features to measure while reading; the model then takes the Features.
     model : Model or None
         The model, if it scores while reading.
+    embedder : Model or None
+        The model that gives vectors while reading.
     """
 
     measure: FeaturePlan | None
     model: Model | None
+    embedder: Model | None = None
 
 
-def plan_reader_work(model: Model | None, device: str = "cpu") -> ReaderWork:
-    """Choose what readers compute from alerts for a model: scores, features, or neither if it needs the pixels.
+def plan_reader_work(model: Model | None, device: str = "cpu", embedder: Model | None = None) -> ReaderWork:
+    """Choose what readers compute from alerts for a model: scores, vectors, features, or none if it needs the pixels.
 
-    Readers score if the library runs the model. They measure features if the model is run in floating point and takes
-    no planes.
+    Readers score, or make vectors, if the library runs the model. They measure features if the model is run in floating
+    point and takes no planes.
 
     Parameters
     ----------
@@ -53,22 +56,34 @@ def plan_reader_work(model: Model | None, device: str = "cpu") -> ReaderWork:
         The model.
     device : str, optional
         The device that runs the model.
+    embedder : space2vec.models.model.Model, optional
+        A second model, which gives vectors of the candidates that the first one scores.
     """
     if model is None or device != "cpu" or kernels.name() != "native":
         return ReaderWork(None, None)
     names, header = model.feature_names, model.header
-    if any(name not in FEATURES for name in names):  # the model refuses stamps itself
-        return ReaderWork(None, None)
+    if any(name not in FEATURES for each in filter(None, (model, embedder)) for name in each.feature_names):
+        return ReaderWork(None, None)  # the model refuses stamps itself
+    if model.vector:
+        return ReaderWork(None, None, model if model.runtime is None else None)
     if model.runtime is None:
-        return ReaderWork(None, model)
+        return ReaderWork(None, model, embedder)
+    if embedder is not None:
+        return ReaderWork(None, None)
     without_planes = header.recipe is None and not header.optional
     return ReaderWork(FeaturePlan(names, header.convention) if without_planes else None, None)
 
 
-def batch_rows(measure: FeaturePlan | None = None, model: Model | None = None, device: str = "cpu") -> int:
+def batch_rows(
+    measure: FeaturePlan | None = None,
+    model: Model | None = None,
+    device: str = "cpu",
+    embedder: Model | None = None,
+) -> int:
     """Return the default number of rows of a batch, given what readers compute and which device gets the pixels."""
-    work = plan_reader_work(model, device)
-    return ROWS_WITH_PIXELS if device == "cpu" and (measure or work.measure or work.model) is None else ROWS
+    work = plan_reader_work(model, device, embedder)
+    keeps_pixels = (measure or work.measure or work.model or work.embedder) is None
+    return ROWS_WITH_PIXELS if device == "cpu" and keeps_pixels else ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +108,8 @@ class ReadOptions:
         The model that scores while reading; the pixels are not kept then.
     limits : Limits
         The limits on what a file may demand.
+    embedder : Model or None
+        The model that gives vectors while reading, with the scores of `model` or alone; the pixels are not kept then.
     """
 
     size: int
@@ -103,34 +120,43 @@ class ReadOptions:
     columns: tuple[str, ...] = ()
     model: Model | None = None
     limits: Limits = field(default_factory=Limits)
+    embedder: Model | None = None
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The models that score or make vectors while reading."""
+        return tuple(filter(None, (self.model, self.embedder)))
 
     @property
     def takes_catalogue(self) -> bool:
-        """Whether catalogue columns are computed from packets, for the rows or for the model."""
-        if self.model is not None:
-            return bool(self.model.needs.catalogue)
+        """Whether catalogue columns are computed from packets, for the rows or for a model."""
+        if self.models:
+            return any(model.needs.catalogue for model in self.models)
         return self.measure is None or any(FEATURES[name].source == "catalogue" for name in self.measure.names)
 
     def native(self) -> dict[str, object]:
         """Return the options as keyword arguments of the compiled readers."""
         measure = self.measure
-        planes = () if self.model is not None else CHANNELS if measure is None else measure.planes
+        planes = () if self.models else CHANNELS if measure is None else measure.planes
         return {
             "planes": sum(1 << CHANNELS.index(plane) for plane in planes),
-            "pixels": measure is None and self.model is None,
+            "pixels": measure is None and not self.models,
             "sets": 0 if measure is None else measure.sets,
             "convention": 0 if measure is None else ("code", "paper").index(measure.convention),
             "saturation": math.nan,
             "threads": self.threads,
             "memory": self.memory,
             "decode_image": decode_tiles,
-            "model": self._native_model(),
+            "model": _native_model(self.model),
             "limits": self.limits.native(),
+            **({} if self.embedder is None else {"embedder": _native_model(self.embedder)}),
         }
 
-    def _native_model(self) -> KernelModel | None:
-        if self.model is None:
-            return None
-        from space2vec.backends import Host
 
-        return Host(kernels.require_extension("reading alerts")).model(self.model)
+def _native_model(model: Model | None) -> KernelModel | None:
+    """Return a model in the form of the compiled readers."""
+    if model is None:
+        return None
+    from space2vec.backends import Host
+
+    return Host(kernels.require_extension("reading alerts")).model(model)

@@ -195,6 +195,7 @@ def batches(
     start: Position = _BEGINNING,
     device: str = "cpu",
     limits: Limits = _LIMITS,
+    embedder: Model | None = None,
 ) -> Iterator[AnyBatch]: ...
 
 
@@ -212,6 +213,7 @@ def batches(
     start: Position = _BEGINNING,
     device: str = "cpu",
     limits: Limits = _LIMITS,
+    embedder: Model | None = None,
 ) -> Iterator[AnyBatch]:
     """Read stamps or feature tables in batches of consecutive rows, with bounded memory.
 
@@ -227,13 +229,17 @@ def batches(
     model : Forest or Network, optional
         The model that will score the rows. If the library runs it, alerts are scored while they are read, and the rows
         are Scores. If the model runs in floating point and takes no planes, its features are measured, and the rows
-        are Features. Rows of other types still have to be scored by ``model.score(batch.rows)``. Excludes `measure`.
+        are Features. Rows of other types still have to be scored by ``model.score(batch.rows)``. Excludes `measure`. If
+        it is a network that gives vectors, the rows are Vectors, and others still need ``model.embed(batch.rows)``.
     start : Position
         The position of a batch of an earlier call for the same input. The batches from there on equal those of the
         earlier call.
     device : {"cpu", "cuda", "cuda:N"}
         The device that gets the rows next. For a CUDA device the pixels of alerts are written to page-locked memory, as
         far as the machine has any, from which the device copies directly; they remain arrays of the host.
+    embedder : Network, optional
+        A network that gives vectors in the pass in which `model` scores: the Scores then have their attribute
+        ``vectors``.
 
     Returns
     -------
@@ -257,7 +263,11 @@ def batches(
     """
     if measure is not None and model is not None:
         raise ValueError("give measure or model, not both")
-    rows = batch_rows(measure, model, device) if batch is None else batch
+    if embedder is not None and model is None:
+        raise ValueError(
+            "embedder gives vectors beside the scores of a model: give a network of vectors alone as model"
+        )
+    rows = batch_rows(measure, model, device, embedder) if batch is None else batch
     if rows < 1:
         raise ValueError(f"batch must be at least 1; given {batch}")
     found = find(inputs)
@@ -265,13 +275,14 @@ def batches(
         return sources.read_tables(found, rows, strict, start, limits)
     paths = packet_columns.check_paths(columns)
     texts = schema_texts(schemas or {})
-    measured, scoring = plan_reader_work(model, device)
+    work = plan_reader_work(model, device, embedder)
     memory = _memory_for(device)
     options = ReadOptions(
-        rows, kernels.thread_count(threads), measure or measured, texts, memory, paths, scoring, limits
-    )
-    if scoring is not None:
-        _check_units(found, options, scoring)
+        rows, kernels.thread_count(threads), measure or work.measure, texts, memory, paths, work.model, limits,
+        work.embedder,
+    )  # fmt: skip
+    if options.models:
+        _check_units(found, options, options.models[0])
     parts = _raise_if_strict(sources.read_stamps(found, options, channels, start), strict)
     if not paths:
         return parts

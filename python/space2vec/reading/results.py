@@ -13,9 +13,9 @@ __all__ = ["is_output", "is_result"]
 
 
 def is_result(table: Path) -> bool:
-    """Return whether a CSV or Parquet file holds scores or the errors of a run; features may be an input again."""
+    """Return whether a CSV or Parquet file holds scores, vectors or errors; features may be an input again."""
     note = _note(table)
-    return note.get("command") in ("score", "stream") or note.get("table") == "errors"
+    return note.get("command") in ("embed", "score", "stream") or note.get("table") == "errors"
 
 
 def is_output(table: Path) -> bool:

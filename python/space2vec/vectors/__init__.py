@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from space2vec.data.vectors import Vectors
 from space2vec.reading.vectors import read_vectors
+from space2vec.vectors.embedding import embed
 from space2vec.vectors.index import Added, Index
 from space2vec.vectors.neighbours import Neighbours
 
-__all__ = ["Added", "Index", "Neighbours", "Vectors", "read_vectors"]
+__all__ = ["Added", "Index", "Neighbours", "Vectors", "embed", "read_vectors"]

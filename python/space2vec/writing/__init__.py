@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from space2vec.writing.chunk import Chunk, VectorTable
 from space2vec.writing.formats import SUFFIXES
-from space2vec.writing.output import Chunk, Output
+from space2vec.writing.output import Output
 
-__all__ = ["SUFFIXES", "Chunk", "Output"]
+__all__ = ["SUFFIXES", "Chunk", "Output", "VectorTable"]

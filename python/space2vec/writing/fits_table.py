@@ -41,12 +41,12 @@ def write_fits(
     """
     from astropy.io import fits
 
-    schema = join_lists(table.schema.empty_table()).schema
+    schema = _join_names(table.schema.empty_table()).schema
     widths, nulls = _measure_columns(table, schema)
     columns = [
         fits.Column(
             name=field.name,
-            format=f"{widths[field.name]}A" if field.name in widths else _FORMATS[str(field.type)],
+            format=f"{widths[field.name]}A" if field.name in widths else _format_of(field.type),
             null=nulls.get(field.name),
         )
         for field in schema
@@ -68,12 +68,31 @@ def write_fits(
     file.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
     file.write(header.tostring().encode("ascii"))
     # All rows are as wide as the longest text.
-    few = max(1, _BYTES_AT_ONCE // (sum(widths.values()) + 8 * len(schema)))
+    few = max(1, _BYTES_AT_ONCE // int(header["NAXIS1"]))
     for part in table:
-        rows = join_lists(part)
+        rows = _join_names(part)
         for start in range(0, len(rows), few):
             file.write(_rows(rows.slice(start, few), widths, nulls).tobytes())
     file.write(bytes(-file.size % _BLOCK))  # the headers fill blocks
+
+
+def _join_names(table: pyarrow.Table) -> pyarrow.Table:
+    """Return a table in which lists of names are text; vectors stay."""
+    import pyarrow as pa
+
+    vectors = {field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)}
+    joined = join_lists(table.drop_columns(list(vectors)))
+    for index, name in enumerate(table.schema.names):
+        if name in vectors:
+            joined = joined.add_column(index, name, table[name])
+    return joined
+
+
+def _format_of(kind: pyarrow.DataType) -> str:
+    """Return the format of a column of numbers, or of vectors, whose signed bytes become 16-bit integers."""
+    import pyarrow as pa
+
+    return f"{kind.list_size}I" if pa.types.is_fixed_size_list(kind) else _FORMATS[str(kind)]
 
 
 def _measure_columns(table: ConcatenatedTable, schema: pyarrow.Schema) -> tuple[dict[str, int], dict[str, int]]:
@@ -85,7 +104,7 @@ def _measure_columns(table: ConcatenatedTable, schema: pyarrow.Schema) -> tuple[
     absent = set()
     taken: dict[str, set[int]] = {field.name: set() for field in schema if pa.types.is_integer(field.type)}
     for part in table:
-        text = join_lists(part)
+        text = _join_names(part)
         for name in widths:
             widths[name] = max([widths[name], *(len(cell) for cell in _bytes(text[name]))])
         for name in taken:
@@ -105,12 +124,15 @@ def _rows(table: pyarrow.Table, widths: Mapping[str, int], nulls: Mapping[str, i
         column = table[field.name]
         if field.name in widths:
             columns[field.name] = np.array(_bytes(column), dtype=f"S{widths[field.name]}")
+        elif (kind := _format_of(field.type)).endswith("I"):
+            vectors = column.combine_chunks()
+            columns[field.name] = vectors.flatten().to_numpy().reshape(-1, int(kind[:-1])).astype(">i2")
         else:
             filler: float = nulls.get(field.name, np.nan)
             plain = column.fill_null(filler) if column.null_count else column
             values = plain.to_numpy()
             columns[field.name] = values.astype(values.dtype.newbyteorder(">"))
-    rows = np.zeros(len(table), dtype=[(name, values.dtype) for name, values in columns.items()])
+    rows = np.zeros(len(table), dtype=[(name, values.dtype, values.shape[1:]) for name, values in columns.items()])
     for name, values in columns.items():
         rows[name] = values
     return rows

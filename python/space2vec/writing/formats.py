@@ -1,7 +1,8 @@
 """Write tables as Parquet, CSV, FITS, ECSV or VOTable, piece by piece, with a note that describes the run.
 
 The bytes of a file depend only on its rows and its note, not on the division into pieces. Flags of a row are a list in
-Parquet, and text joined by ``|`` in the other formats.
+Parquet, and text joined by ``|`` in the other formats. A vector is a list of a fixed size in Parquet, an array of
+16-bit integers in FITS and VOTable, and text joined by blanks in CSV and ECSV.
 """
 
 from __future__ import annotations

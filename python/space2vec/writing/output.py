@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +15,7 @@ from space2vec.data.atomic_file import AtomicFile, remove_leftovers, sync_folder
 from space2vec.errors import OutputError, ReadError
 from space2vec.reading.notes import DamagedError, note_file, read_note
 from space2vec.registry import FLAGS
+from space2vec.writing.chunk import Chunk, Counts, VectorTable
 from space2vec.writing.folder import Folder
 from space2vec.writing.formats import write_table
 from space2vec.writing.input_record import InputRecord
@@ -36,25 +36,13 @@ if TYPE_CHECKING:
 
     from space2vec.data.types import Json
 
-__all__ = ["Chunk", "Output"]
+__all__ = ["Output"]
 
 #: The layout of the folder of parts; a run that was begun with another layout is refused.
 _FORMAT = 2
-_TABLE, _ERRORS, _EXTRA = KINDS
+_TABLE, _ERRORS, _EXTRA, _VECTORS = KINDS
 #: The entries of a note that describe the rows, not the run.
 _NOTES_OF_ROWS = ("rows", "flags", "descriptions")
-
-Counts = Mapping[str, Mapping[str, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """The results of one batch: the rows, the lines of the errors table, the position of the next batch, and counts."""
-
-    table: pyarrow.Table
-    errors: pyarrow.Table
-    position: tuple[int, ...]
-    counts: Counts
 
 
 class Output:
@@ -83,9 +71,11 @@ class Output:
         The descriptions of the columns.
     optional : collection of str, optional
         Columns that the output omits if all their values are unknown.
-    lasting : bool, optional
+    keep_parts : bool, optional
         Whether finished parts are kept if the run ends early.
-    keep : callable, optional
+    vectors : VectorTable, optional
+        A table of vectors, which each chunk then has; it appears together with the output.
+    extra : callable, optional
         A function that returns further bytes to store with each part; :meth:`read_extras` yields them again.
 
     Raises
@@ -115,12 +105,18 @@ class Output:
         optional: Collection[str] = (),
         keep_parts: bool = True,
         extra: Callable[[], bytes] | None = None,
+        vectors: VectorTable | None = None,
     ) -> None:
-        self.path, self.errors = Path(path), Path(errors)
-        for place in (self.path, self.errors):
+        self.path, self.errors, self._vectors = Path(path), Path(errors), vectors
+        #: The files by kind, in the order in which they appear: the table last.
+        self._places = {_ERRORS: self.errors, **({} if vectors is None else {_VECTORS: vectors.path})}
+        self._places[_TABLE] = self.path
+        for kind, place in self._places.items():
             check_table_writable(place)
-        if self.path.resolve() == self.errors.resolve():
-            raise ValueError(f"cannot write {self.errors}: the errors need a file of their own")
+            if kind != _TABLE and place.resolve() == self.path.resolve():
+                raise ValueError(f"cannot write {place}: the {kind} need a file of their own")
+        if vectors is not None and vectors.path.resolve() == self.errors.resolve():
+            raise ValueError(f"cannot write {vectors.path}: the errors need a file of their own")
         self.folder = self.path.with_name(f"{self.path.name}.parts")
         # Converted by JSON, so that they equal the options that are read back.
         self._options = json.loads(json.dumps({"format": _FORMAT, **options, "part rows": part_rows}))
@@ -219,15 +215,19 @@ class Output:
                 self._held.append(empty())
             self._commit(last=True)
         table = concatenate_tables(lambda: self._part_tables(_TABLE), optional=self._optional)
-        errors = concatenate_tables(lambda: self._part_tables(_ERRORS), like=table.schema)
+        whole = {kind: self._whole(kind, table) for kind in self._places if kind != _TABLE} | {_TABLE: table}
         self.unknown = table.unknown
         with ExitStack() as stack:
-            files = [file for path, whole, kind in ((self.errors, errors, _ERRORS), (self.path, table, _TABLE))
-                     for file in self._write_files(stack, path, whole, kind)]  # fmt: skip
+            files = [file for kind, part in whole.items() for file in self._write_files(stack, part, kind)]
             for file in files:
                 file.appear()
-        for folder in {self.errors.parent, self.path.parent}:
+        for folder in {place.parent for place in self._places.values()}:
             sync_folder(folder)
+
+    def _whole(self, kind: str, table: ConcatenatedTable) -> ConcatenatedTable:
+        """Return the whole table of another kind of file than `table`."""
+        optional = self._optional if kind == _VECTORS else ()
+        return concatenate_tables(lambda: self._part_tables(kind), optional=optional, like=table.schema)
 
     def read_extras(self) -> Iterator[bytes]:
         """Yield the bytes that `extra` returned for each part."""
@@ -236,7 +236,7 @@ class Output:
     def _open(self) -> None:
         begun = self._run.begun
         if begun:
-            for path in (self.path, self.errors):
+            for path in self._places.values():
                 for each in filter(None, (path, note_file(path))):
                     remove_leftovers(each)
         if begun and self._run.has_parts and self._start_mode != "restart":
@@ -253,9 +253,9 @@ class Output:
             return
         if not begun and self._start_mode == "resume" and self.path.exists():
             self._inputs.scan()
-            if not self.errors.exists():
-                raise OutputError(f"{self.path} is there, but not {self.errors}; --restart writes both anew")
-            for path, kind in ((self.path, _TABLE), (self.errors, _ERRORS)):
+            if absent := next((place for place in self._places.values() if not place.exists()), None):
+                raise OutputError(f"{self.path} is there, but not {absent}; --restart writes both anew")
+            for kind, path in reversed(self._places.items()):
                 self._check_same_run(path, kind)
             self.complete = True
             return
@@ -281,36 +281,39 @@ class Output:
     def _run_note(self, kind: str) -> dict[str, Json]:
         """Return the entries of a file's note that describe the run, not the rows."""
         inputs = {"inputs": self._inputs.summary} if self._inputs.repeatable else {}
-        return {"table": kind, **self._note, **inputs}
+        own = self._vectors.note if kind == _VECTORS and self._vectors is not None else {}
+        return {"table": kind, **self._note, **own, **inputs}
 
     def _commit(self, *, last: bool) -> None:
         tables = self._held_tables()
-        files = {kind: table_to_bytes(table) for kind, table in zip((_TABLE, _ERRORS), tables, strict=True)}
+        files = {kind: table_to_bytes(table) for kind, table in tables.items()}
         if self._extra is not None:
             files[_EXTRA] = self._extra()
         position = list(self._held[-1].position if self._held else self.position)
         counts = {name: dict(values) for name, values in _sum_counts(chunk.counts for chunk in self._held).items()}
-        self._run.commit(files, rows=len(tables[0]), position=position, last=last, counts=counts)
+        self._run.commit(files, rows=len(tables[_TABLE]), position=position, last=last, counts=counts)
         self._held.clear()
         self._held_rows = 0
 
-    def _held_tables(self) -> tuple[pyarrow.Table, pyarrow.Table]:
+    def _held_tables(self) -> dict[str, pyarrow.Table]:
+        """Return the tables of the next part by kind."""
         import pyarrow as pa
 
         if not self._held:  # the last part may have no rows
-            table, errors = (table_from_bytes(self._run.read(0, kind)).slice(0, 0) for kind in (_TABLE, _ERRORS))
-            return table, errors
-        return (
-            pa.concat_tables(concatenate_tables(lambda: [chunk.table for chunk in self._held])),
-            pa.concat_tables(concatenate_tables(lambda: [chunk.errors for chunk in self._held])),
-        )
+            return {kind: table_from_bytes(self._run.read(0, kind)).slice(0, 0) for kind in self._places}
+        held = {kind: [chunk.of_kind(kind) for chunk in self._held] for kind in self._places}
+        return {
+            kind: pa.concat_tables(concatenate_tables(lambda parts=parts: parts))  # type: ignore[misc]  # a default binds
+            for kind, parts in held.items()
+        }
 
     def _part_tables(self, kind: str) -> Iterator[pyarrow.Table]:
         """Yield the parts of one kind, one at a time."""
         return (table_from_bytes(self._run.read(number, kind)) for number in range(self.parts))
 
-    def _write_files(self, stack: ExitStack, path: Path, table: ConcatenatedTable, kind: str) -> Iterator[AtomicFile]:
+    def _write_files(self, stack: ExitStack, table: ConcatenatedTable, kind: str) -> Iterator[AtomicFile]:
         """Write a table and, for CSV, its note; yield the files, which have not appeared under their names yet."""
+        path = self._places[kind]
         flags = {name: flag.meaning for name, flag in FLAGS.items() if name in table.flags}
         note = {**self._run_note(kind), "rows": table.rows, "flags": flags}
         file = stack.enter_context(AtomicFile(path))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Part", "Run", "describe_option"]
 
 #: The kinds of files of a part, apart from its entry.
-KINDS = ("table", "errors", "kept")
+KINDS = ("table", "errors", "kept", "vectors")
 _ENTRY = "json"
 #: The files of parts: 000000.json, 000000.table, ...
 _NAME = re.compile(rf"\d{{6,}}\.({'|'.join((*KINDS, _ENTRY))})")

@@ -113,13 +113,16 @@ def check_columns(table: pyarrow.Table, names: Sequence[str]) -> None:
 
 
 def join_lists(table: pyarrow.Table) -> pyarrow.Table:
-    """Return a table in which lists of names are text, joined by ``|``."""
+    """Return a table in which lists of names are text, joined by ``|``, and vectors too, by blanks."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     for index, column in enumerate(table.schema):
         if pa.types.is_list(column.type):
             table = table.set_column(index, column.name, pc.binary_join(table[column.name], "|"))
+        elif pa.types.is_fixed_size_list(column.type):
+            numbers = table[column.name].cast(pa.list_(pa.string()))
+            table = table.set_column(index, column.name, pc.binary_join(numbers, " "))
     return table
 
 

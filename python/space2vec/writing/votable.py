@@ -63,12 +63,21 @@ def _head(table: ConcatenatedTable, note: Mapping[str, Json], descriptions: Mapp
     lines += [f"flag {name}: {meaning}" for name, meaning in note.get("flags", {}).items()]
     yield f"<DESCRIPTION>{escape(chr(10).join(map(_escape_unfit, lines)))}</DESCRIPTION>\n"
     yield f"<INFO name={quoteattr(KEY)} value={quoteattr(json.dumps(dict(note)))}/>\n"
-    for field in join_lists(table.schema.empty_table()).schema:
-        yield f"<FIELD name={quoteattr(_escape_unfit(field.name))} {_TYPES[str(field.type)]}>"
+    for field in table.schema:
+        yield f"<FIELD name={quoteattr(_escape_unfit(field.name))} {_type_of(field.type)}>"
         if field.name in descriptions:
             yield f"<DESCRIPTION>{escape(_escape_unfit(descriptions[field.name]))}</DESCRIPTION>"
         yield "</FIELD>\n"
     yield "<DATA><TABLEDATA>\n"
+
+
+def _type_of(kind: pyarrow.DataType) -> str:
+    """Return the attributes of a field; a list of names is text."""
+    import pyarrow as pa
+
+    if pa.types.is_fixed_size_list(kind):
+        return f'datatype="short" arraysize="{kind.list_size}"'
+    return _TYPES["string" if pa.types.is_list(kind) else str(kind)]
 
 
 def _rows(table: pyarrow.Table) -> pyarrow.Array:

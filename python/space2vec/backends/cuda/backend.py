@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.backends import kernels
-from space2vec.backends.cuda.device_batch import BatchSlot, Engine, StampsOrFeatures, measure, score
+from space2vec.backends.cuda.device_batch import BatchSlot, Engine, StampsOrFeatures, embed, measure, score
 from space2vec.backends.cuda.device_results import DeviceResults
-from space2vec.backends.cuda.pipeline import Pipeline, feature_pipeline, score_pipeline
+from space2vec.backends.cuda.pipeline import Pipeline, embed_pipeline, feature_pipeline, score_pipeline
 from space2vec.data.arrays import lies_on_device
 from space2vec.data.channels import CHANNELS
 from space2vec.data.device.event import Event
@@ -21,6 +21,7 @@ from space2vec.data.device.extension import raise_translated, translate_errors
 from space2vec.data.device.view import View, view
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
+from space2vec.data.vectors import Vectors
 from space2vec.errors import ModelError
 from space2vec.plans.recipe import Prepared, Recipe
 from space2vec.plans.steps import Normalised, numbered_steps
@@ -145,14 +146,8 @@ class Cuda:
         ModelError
             If the model is a cascade in floating point.
         """
-
-        def load_kernels(file: bytes) -> _cuda.Model:
-            with translate_errors(self._ordinal):
-                loaded: _cuda.Model = self._module.Model(self._ordinal, file)
-                return loaded
-
         if model.runtime is None:
-            return model.engine(self.name, load_kernels)
+            return self._kernel_engine(model)
         if model.first is not None:
             raise ModelError(
                 f"the model {model.name!r} is a cascade, which devices run in integers only: use device='cpu'"
@@ -160,9 +155,18 @@ class Cuda:
         from space2vec.backends.cuda.float_network import FloatNetwork
 
         def floats(file: bytes) -> FloatNetwork:
-            return FloatNetwork(cast("Network", model), self.name, load_kernels(file))
+            return FloatNetwork(cast("Network", model), self.name, self._load_kernels(file))
 
         return model.engine(f"{self.name} floats", floats)
+
+    def _kernel_engine(self, model: Model) -> _cuda.Model:
+        """Return a model of the compiled module, which is made once."""
+        return model.engine(self.name, self._load_kernels)
+
+    def _load_kernels(self, file: bytes) -> _cuda.Model:
+        with translate_errors(self._ordinal):
+            loaded: _cuda.Model = self._module.Model(self._ordinal, file)
+            return loaded
 
     def score(self, model: Model, source: Stamps | Features, threads: int | None) -> Scores:
         """Return the scores of candidates."""
@@ -178,6 +182,21 @@ class Cuda:
             raise
         ids = source.object_id, source.candidate_id
         return Scores(values, read_flags, *ids, model.id, self.name, columns=source.columns)
+
+    def embed(self, model: Model, stamps: Stamps, threads: int | None) -> Vectors:
+        """Return the vectors of stamps."""
+        engine = self._kernel_engine(model)
+        if stamps.device_pixels is None:
+            return embed_pipeline(engine, model, self._ordinal, checked=True).run_one(stamps)
+        results = DeviceResults(self._module, stamps.device_pixels)
+        try:
+            embed(results, engine, model, stamps)
+            values, read_flags = results.results("vectors")
+        except Exception as error:
+            raise_translated(error, self._ordinal)
+            raise
+        ids = stamps.object_id, stamps.candidate_id
+        return Vectors(values, read_flags, *ids, model.id, self.name, columns=stamps.columns)
 
     def predict(self, model: Model, inputs: Sequence[LibraryArray], threads: int | None) -> LibraryArray:
         """Return P(real) (n,) from the inputs of a model, which are all on the host or all on the device.
@@ -238,6 +257,10 @@ class Cuda:
     def pipeline(self, model: Model) -> Pipeline[StampsOrFeatures, Scores]:
         """Return a pipeline that scores batches of stamps on the host, or of features."""
         return score_pipeline(self.engine(model), model, self._ordinal, checked=False)
+
+    def embed_pipeline(self, model: Model) -> Pipeline[Stamps, Vectors]:
+        """Return a pipeline that turns batches of stamps on the host into vectors."""
+        return embed_pipeline(self._kernel_engine(model), model, self._ordinal, checked=False)
 
     def feature_pipeline(self, plan: FeaturePlan) -> Pipeline[StampsOrFeatures, Features]:
         """Return a pipeline that measures batches of stamps on the host; batches of features pass unchanged."""

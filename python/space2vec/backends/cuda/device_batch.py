@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from space2vec.backends.cuda.device_results import DeviceResults, OutputAddresses, geometry
-from space2vec.backends.cuda.packed_pixels import UNPACKED, VARIABLE, packings
+from space2vec.backends.cuda.packed_pixels import packings
+from space2vec.backends.cuda.pixel_span import gather, pixel_bytes, span_of
 from space2vec.data.device.event import Event
 from space2vec.data.stamps import Stamps
 
@@ -36,9 +37,9 @@ __all__ = [
     "BatchSlot",
     "Engine",
     "StampsOrFeatures",
+    "embed",
     "measure",
     "memory_limit",
-    "pixel_bytes",
     "rows_at_a_time",
     "score",
     "score_bytes",
@@ -61,19 +62,6 @@ MEMORY = 1 << 30
 DEPTH = 3
 
 _SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-
-
-class _Span(NamedTuple):
-    """The range of a buffer that contains the pixels of stamps, and the number of these pixels."""
-
-    begin: int
-    end: int
-    pixels: int
-
-    @property
-    def scattered(self) -> bool:
-        """Whether it is better to gather the pixels than to copy the whole range."""
-        return self.end - self.begin > 2 * self.pixels
 
 
 class _Block(NamedTuple):
@@ -107,38 +95,6 @@ def memory_limit() -> int:
     if match is None or int(match[1]) == 0:
         raise ValueError(f"SPACE2VEC_DEVICE_MEMORY is {text!r}; accepted are bytes, or a number with K, M or G")
     return int(match[1]) * _SUFFIXES[match[2]]
-
-
-def _span(stamps: Stamps) -> _Span:
-    """Return the range of the buffer that contains the pixels of stamps."""
-    present = stamps.offset >= 0
-    if not present.any():
-        return _Span(0, 0, 0)
-    area = stamps.shape.astype(np.int64).prod(axis=2)
-    begin, end = int(stamps.offset[present].min()), int((stamps.offset + area)[present].max())
-    return _Span(begin, end, int(area[present].sum()))
-
-
-def pixel_bytes(stamps: Stamps) -> int:
-    """Return the bytes of device memory that a copy of the pixels of stamps takes; 0 if they are on a device."""
-    if stamps.device_pixels is not None:
-        return 0
-    span = _span(stamps)
-    each = 4 if os.environ.get(VARIABLE, "") in UNPACKED else 6  # 2 for the packed and 4 for the widened pixel
-    return each * (span.pixels if span.scattered else span.end - span.begin)
-
-
-def _gather(stamps: Stamps, count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the pixels (count,) of stamps without gaps, and the index of the first pixel of each plane (n, 3)."""
-    pixels = np.empty(count, np.float32)
-    offset = np.full_like(stamps.offset, -1)
-    end = 0
-    for row, channel in zip(*np.nonzero(stamps.offset >= 0), strict=True):
-        begin, size = int(stamps.offset[row, channel]), math.prod(stamps.shape[row, channel].tolist())
-        pixels[end : end + size] = stamps.buffer[begin : begin + size]
-        offset[row, channel] = end
-        end += size
-    return pixels, offset
 
 
 class BatchSlot:
@@ -192,9 +148,9 @@ class BatchSlot:
         self._arrays[name] = _Placed(address, shape, kind)
         return address
 
-    def outputs(self, name: str, shape: tuple[int, ...], n: int) -> OutputAddresses:
+    def outputs(self, name: str, shape: tuple[int, ...], n: int, dtype: DTypeLike = np.float32) -> OutputAddresses:
         """Return the addresses of an array for values under a name, and of one for the flags of their n rows."""
-        return OutputAddresses(self.array(name, shape), self.array("flags", (n,), np.uint32))
+        return OutputAddresses(self.array(name, shape, dtype), self.array("flags", (n,), np.uint32))
 
     def _page_locked(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> AnyArray:
         """Return an array in page-locked memory under a name."""
@@ -242,9 +198,9 @@ class BatchSlot:
             if results.stream != self.stream:
                 Event(self.module, self.ordinal, results.stream).precede(self.stream)
             return results.stamps(stamps)
-        span = _span(stamps)
+        span = span_of(stamps)
         if span.scattered:
-            buffer, offset = _gather(stamps, span.pixels)
+            buffer, offset = gather(stamps, span.pixels)
         else:
             buffer = stamps.buffer[span.begin : span.end]
             offset = np.where(stamps.offset >= 0, stamps.offset - span.begin, -1)
@@ -309,7 +265,7 @@ class BatchMemory(Protocol):
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> int:
         """Return the address of an array under a name."""
 
-    def outputs(self, name: str, shape: tuple[int, ...], n: int) -> OutputAddresses:
+    def outputs(self, name: str, shape: tuple[int, ...], n: int, dtype: DTypeLike = np.float32) -> OutputAddresses:
         """Return the addresses of an array for values under a name, and of ``"flags"`` of their n rows."""
 
     def upload(self, name: str, array: NDArray[np.generic]) -> int:
@@ -368,18 +324,35 @@ def score(memory: BatchMemory, engine: Engine, model: Model, source: StampsOrFea
     out, flags = memory.outputs("score", (n,), n)
     if n == 0:
         return
-    if isinstance(source, Stamps):
-        raised = _upload_flags(memory, source.flags)
-    else:
+    if not isinstance(source, Stamps):
         table = model.needs.columns_of_table(source)
         raised = _upload_flags(memory, table.flags)
         engine.score_columns(memory.stream, memory.upload("columns", table.columns), raised, n, out, flags)
         return
-    known = model.needs.catalogue_columns(source)
+    engine.score(*_stamp_arguments(memory, engine, model, source, share), out, flags)
+
+
+def embed(memory: BatchMemory, engine: _cuda.Model, model: Model, stamps: Stamps, share: int = 1) -> None:
+    """Begin to turn stamps into vectors; the results are the arrays ``"vectors"`` (n, k) and ``"flags"`` (n,).
+
+    The parameters are those of :func:`score`.
+    """
+    n = len(stamps.object_id)
+    vectors, flags = memory.outputs("vectors", (n, model.vector), n, np.int8)
+    if n:
+        engine.embed(*_stamp_arguments(memory, engine, model, stamps, share), vectors, flags)
+
+
+def _stamp_arguments(
+    memory: BatchMemory, engine: Engine, model: Model, stamps: Stamps, share: int
+) -> tuple[int, _cuda.Stamps, int, int, int, int]:
+    """Begin to copy stamps; return stream, stamps, flags, catalogue, scratch memory and the rows that fit into it."""
+    raised = _upload_flags(memory, stamps.flags)
+    known = model.needs.catalogue_columns(stamps)
     catalogue = 0 if known is None else memory.upload("catalogue", known)
-    rows = rows_at_a_time(engine, n, share)
+    rows = rows_at_a_time(engine, len(stamps.object_id), share)
     scratch = memory.array("scratch", (engine.scratch(rows),), np.uint8)
-    engine.score(memory.stream, memory.stamps(source), raised, catalogue, scratch, rows, out, flags)
+    return memory.stream, memory.stamps(stamps), raised, catalogue, scratch, rows
 
 
 def _upload_flags(memory: BatchMemory, flags: NDArray[np.uint32]) -> int:

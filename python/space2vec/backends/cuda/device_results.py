@@ -100,9 +100,9 @@ class DeviceResults:
         self._arrays[name] = _Allocated(array, shape[0], address)
         return address
 
-    def outputs(self, name: str, shape: tuple[int, ...], n: int) -> OutputAddresses:
+    def outputs(self, name: str, shape: tuple[int, ...], n: int, dtype: DTypeLike = np.float32) -> OutputAddresses:
         """Allocate an array for values under a name, and one for the flags of their n rows."""
-        return OutputAddresses(self.array(name, shape), self.array("flags", (n,), np.int32))
+        return OutputAddresses(self.array(name, shape, dtype), self.array("flags", (n,), np.int32))
 
     def upload(self, name: str, array: NDArray[np.generic]) -> int:
         """Copy an array from the host, wait until that is done, and return its address on the device."""

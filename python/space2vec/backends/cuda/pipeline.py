@@ -21,26 +21,29 @@ from space2vec.backends.cuda.device_batch import (
     BatchSlot,
     Engine,
     StampsOrFeatures,
+    embed,
     measure,
     memory_limit,
-    pixel_bytes,
     score,
     score_bytes,
 )
+from space2vec.backends.cuda.pixel_span import pixel_bytes
 from space2vec.data.device.extension import active, out_of_memory, raise_translated
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
+from space2vec.data.vectors import Vectors
 from space2vec.errors import BackendError
 from space2vec.registry import stamp_columns
 
 if TYPE_CHECKING:
     from typing import Self
 
+    import space2vec._cuda as _cuda
     from space2vec.backends.interfaces import Model
     from space2vec.data.types import AnyArray
     from space2vec.plans.features import FeaturePlan
 
-__all__ = ["DEPTH", "Pipeline", "Work", "feature_pipeline", "feature_work", "score_pipeline"]
+__all__ = ["DEPTH", "Pipeline", "Work", "embed_pipeline", "feature_pipeline", "feature_work", "score_pipeline"]
 
 #: Bytes per row of a stamp without its pixels: offsets, sizes, centre, flags of the reader, catalogue columns.
 _STAMP_BYTES = 3 * 8 + 3 * 2 * 4 + 2 * 4 + 4 + 20 * 4
@@ -347,3 +350,25 @@ def score_pipeline(engine: Engine, model: Model, ordinal: int, *, checked: bool)
         return Scores(score, flags, batch.object_id, batch.candidate_id, model.id, device, columns=batch.columns)
 
     return Pipeline(Work(nbytes, begin, end, Scores.concatenate), ordinal)
+
+
+def embed_pipeline(engine: _cuda.Model, model: Model, ordinal: int, *, checked: bool) -> Pipeline[Stamps, Vectors]:
+    """Return a pipeline that turns stamps into vectors; the parameters are those of :func:`score_pipeline`."""
+
+    def nbytes(batch: Stamps, size: int) -> int:
+        return size * (_STAMP_BYTES + model.vector + 4) + score_bytes(engine, batch, DEPTH)
+
+    def begin(slot: BatchSlot, batch: Stamps) -> _Begun:
+        if not checked:
+            model.needs.check(batch)
+            model.needs.warn_of_units(batch)
+        embed(slot, engine, model, batch, DEPTH)
+        return slot.download("vectors", "flags")
+
+    def end(batch: Stamps, begun: _Begun) -> Vectors:
+        assert begun is not None
+        vectors, flags = (part.copy() for part in begun)
+        ids = batch.object_id, batch.candidate_id
+        return Vectors(vectors, flags, *ids, model.id, f"cuda:{ordinal}", columns=batch.columns)
+
+    return Pipeline(Work(nbytes, begin, end, Vectors.concatenate), ordinal)

@@ -7,26 +7,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.backends.numba.model_file import FOREIGN, ModelFile, read_model
-from space2vec.backends.numba.recipe_rows import RecipeRows
-from space2vec.backends.numba.row_rule import apply_stamp_rule, apply_table_rule
+from space2vec.backends.numba.model_file import FOREIGN, read_model
+from space2vec.backends.numba.network import Network
+from space2vec.backends.numba.row_rule import apply_table_rule
+from space2vec.backends.numba.row_scorer import Flags, Floats, RowScorer, Vectors
 from space2vec.backends.numba.stamp import FLAG, Batch, batch_of
-from space2vec.backends.numba.stamp_features import features_rows
 from space2vec.backends.numba.team import parallel_for
 from space2vec.model_files.calibration import apply_calibration
 from space2vec.model_files.header import is_in_doubt
-from space2vec.registry import CATALOGUE, stamp_columns
+from space2vec.registry import CATALOGUE
 
 if TYPE_CHECKING:
     from space2vec.data.stamps import Stamps
 
 __all__ = ["Model"]
 
-Floats = NDArray[np.float32]
-Flags = NDArray[np.uint32]
 
-
-class Model:
+class Model(RowScorer):
     """A forest or an integer network, and the rule by which rows are scored.
 
     Parameters
@@ -46,28 +43,20 @@ class Model:
             model = read_model(file)
         except ValueError as error:
             raise ValueError(f"Model: {error}") from error
+        super().__init__(model)
         self.header = model.text
-        first = None
-        if model.first is not None:
-            first = Model.__new__(Model)
-            first._set(model.first, None)
-        self._set(model, first)
-
-    def _set(self, model: ModelFile, first: Model | None) -> None:
-        """Set all attributes from the contents of a model file."""
-        self._needs, self._measuring, self._paper = model.needs, model.measuring, model.paper
-        self._place, self._of_catalogue = model.place, model.of_catalogue
-        self._knots, self._rows = model.knots, model.rows
-        self._recipe = None if model.recipe is None else RecipeRows(model.recipe)
-        self._shape = (0, 0, 0) if model.recipe is None else model.recipe.shape
-        self._channels = () if model.recipe is None else model.recipe.channels
-        self._names, self._doubt = model.names, model.doubt
-        self._first = first
+        self._doubt = model.doubt
+        self._first = None if model.first is None else RowScorer(model.first)
 
     @property
     def runs(self) -> bool:
         """Whether kernels can run it: a forest or a network in integers."""
-        return self._rows is not None
+        return self.rows is not None
+
+    @property
+    def vector(self) -> int:
+        """The integers of a vector that the model gives; 0 if it gives scores."""
+        return 0 if self.network is None else self.network.vector
 
     def predict(self, planes: Floats | None, columns: Floats | None, score: Floats, threads: int) -> None:
         """Write the scores (n,) of prepared inputs.
@@ -86,18 +75,16 @@ class Model:
         Raises
         ------
         ValueError
-            If the model is in floating point only, or an array has another shape.
+            If the model is in floating point only, gives vectors, or an array has another shape.
         """
-        self._check_runs()
-        if (planes is None) != (self._recipe is None) or (columns is None) == self._needs.columns:
-            raise ValueError("Model: planes and columns must be what the model takes")
-        self._check_inputs(len(score), planes, columns)
+        self._check_gives_scores()
+        self._check_all_inputs(len(score), planes, columns)
         _check("score", score, np.float32, score.shape[:1])
 
         def work(begin: int, end: int) -> None:
             own_planes, own_columns = _part(planes, begin, end), _part(columns, begin, end)
             if self._first is None:
-                self._predict_rows(own_planes, own_columns, score[begin:end])
+                self.predict_rows(own_planes, own_columns, score[begin:end])
             else:
                 self._predict_cascade(self._first, own_planes, own_columns, score[begin:end])
 
@@ -122,10 +109,10 @@ class Model:
         Raises
         ------
         ValueError
-            If the model is in floating point only, takes columns that stamps do not have, or an array has another
-            shape.
+            If the model is in floating point only, gives vectors, takes columns that stamps do not have, or an array
+            has another shape.
         """
-        self._check_runs()
+        self._check_gives_scores()
         self._check_stamps(stamps, catalogue, len(score), flags)
         _check("score", score, np.float32, score.shape[:1])
         batch, reader = batch_of(stamps), stamps.flags
@@ -133,11 +120,62 @@ class Model:
         def work(begin: int, end: int) -> None:
             part = _rows(batch, slice(begin, end)), reader[begin:end], _part(catalogue, begin, end)
             if self._first is None:
-                self._score_rows(*part, score[begin:end], flags[begin:end])
+                self.score_rows(*part, score[begin:end], flags[begin:end])
             else:
                 self._score_cascade(self._first, *part, score[begin:end], flags[begin:end])
 
         parallel_for(len(score), threads, work)
+
+    def embed(self, stamps: Stamps, catalogue: Floats | None, vectors: Vectors, flags: Flags, threads: int) -> None:
+        """Write the vectors (n, k) and flags (n,) of stamps; the vector of a row that cannot be scored is zero.
+
+        Parameters
+        ----------
+        stamps, catalogue, flags, threads
+            As for :meth:`score`.
+        vectors : ndarray of int8 (n, k)
+            The vectors are written here.
+
+        Raises
+        ------
+        ValueError
+            If the model gives scores or is in floating point only, takes columns that stamps do not have, or an array
+            has another shape.
+        """
+        network = self._check_gives_vectors()
+        self._check_stamps(stamps, catalogue, len(vectors), flags)
+        _check("vectors", vectors, np.int8, (*vectors.shape[:1], network.vector))
+        batch, reader = batch_of(stamps), stamps.flags
+
+        def work(begin: int, end: int) -> None:
+            part = _rows(batch, slice(begin, end)), reader[begin:end], _part(catalogue, begin, end)
+            self.embed_rows(*part, vectors[begin:end], flags[begin:end])
+
+        parallel_for(len(vectors), threads, work)
+
+    def predict_vectors(self, planes: Floats | None, columns: Floats | None, vectors: Vectors, threads: int) -> None:
+        """Write the vectors (n, k) of prepared inputs.
+
+        Parameters
+        ----------
+        planes, columns, threads
+            As for :meth:`predict`. A row with a pixel that is not finite gets zeros.
+        vectors : ndarray of int8 (n, k)
+            The vectors are written here.
+
+        Raises
+        ------
+        ValueError
+            If the model gives scores or is in floating point only, or an array has another shape.
+        """
+        network = self._check_gives_vectors()
+        self._check_all_inputs(len(vectors), planes, columns)
+        _check("vectors", vectors, np.int8, (*vectors.shape[:1], network.vector))
+
+        def work(begin: int, end: int) -> None:
+            network.embed_rows(_part(planes, begin, end), _part(columns, begin, end), vectors[begin:end])
+
+        parallel_for(len(vectors), threads, work)
 
     def score_columns(self, columns: Floats, raised: Flags, score: Floats, flags: Flags, threads: int) -> None:
         """Write the scores and flags (n,) of rows of a table; the score of a row that cannot be scored is NaN.
@@ -158,16 +196,16 @@ class Model:
         Raises
         ------
         ValueError
-            If the model is in floating point only, takes planes, or an array has another shape.
+            If the model is in floating point only, gives vectors, takes planes, or an array has another shape.
         """
-        self._check_runs()
+        self._check_gives_scores()
         n = len(score)
         scored = np.empty(n, dtype=np.bool_)
         self.check_columns(columns, raised, flags, scored)
         _check("score", score, np.float32, (n,))
 
         def work(begin: int, end: int) -> None:
-            self._predict_scored(None, columns[begin:end], scored[begin:end], score[begin:end])
+            self.predict_scored(None, columns[begin:end], scored[begin:end], score[begin:end])
 
         parallel_for(n, threads, work)
 
@@ -187,13 +225,13 @@ class Model:
             If the model takes planes, or an array has another shape.
         """
         n = len(scored)
-        if self._recipe is not None:
+        if self.recipe is not None:
             raise ValueError("Model: the model takes planes, which a table has not")
         self._check_inputs(n, None, columns)
         _check("raised", raised, np.uint32, (n,))
         _check("flags", flags, np.uint32, (n,))
         _check("scored", scored, np.bool_, (n,))
-        apply_table_rule(self._needs, raised, columns, self._of_catalogue, flags, scored, 0, n)
+        apply_table_rule(self.needs, raised, columns, self.of_catalogue, flags, scored, 0, n)
 
     def inputs(
         self,
@@ -235,47 +273,40 @@ class Model:
 
         def work(begin: int, end: int) -> None:
             part, known = _rows(batch, slice(begin, end)), _part(catalogue, begin, end)
-            own_planes, own_columns = self._empty(end - begin)
+            own_planes, own_columns = self.empty(end - begin)
             if planes is not None:
                 own_planes = planes[begin:end]
             if columns is not None:
                 own_columns = columns[begin:end]
-            self._take_inputs(
+            self.take_inputs(
                 part, reader[begin:end], known, own_planes, own_columns, flags[begin:end], scored[begin:end]
             )
 
         parallel_for(len(flags), threads, work)
 
-    def _score_rows(self, batch: Batch, reader: Flags, catalogue: Floats | None, score: Floats, flags: Flags) -> None:
-        """Write the scores and flags of a whole batch by this model, without a first network."""
-        planes, columns = self._empty(len(score))
-        scored = np.empty(len(score), dtype=np.bool_)
-        self._take_inputs(batch, reader, catalogue, planes, columns, flags, scored)
-        self._predict_scored(planes, columns, scored, score)
-
     def _score_cascade(
-        self, first: Model, batch: Batch, reader: Flags, catalogue: Floats | None, score: Floats, flags: Flags
+        self, first: RowScorer, batch: Batch, reader: Flags, catalogue: Floats | None, score: Floats, flags: Flags
     ) -> None:
         """Write the scores and flags of a whole batch by a cascade: this network scores rows in doubt."""
-        first._score_rows(batch, reader, catalogue, score, flags)
+        first.score_rows(batch, reader, catalogue, score, flags)
         doubtful = self._calibrate_certain(score)
         flags[~doubtful & ~np.isnan(score)] |= np.uint32(FLAG.scored_early)
         rows = np.flatnonzero(doubtful)
         own_score, own_flags = np.empty(len(rows), dtype=np.float32), np.empty(len(rows), dtype=np.uint32)
         known = None if catalogue is None else catalogue[rows]
-        self._score_rows(_rows(batch, rows), reader[rows], known, own_score, own_flags)
+        self.score_rows(_rows(batch, rows), reader[rows], known, own_score, own_flags)
         score[rows], flags[rows] = own_score, own_flags
 
-    def _predict_cascade(self, first: Model, planes: Floats | None, columns: Floats | None, score: Floats) -> None:
+    def _predict_cascade(self, first: RowScorer, planes: Floats | None, columns: Floats | None, score: Floats) -> None:
         """Write the scores of inputs by a cascade; the inputs of the first network are among those of this one."""
         assert planes is not None
-        channels = [self._channels.index(channel) for channel in first._channels]
-        places = [view + k for view in range(0, self._shape[0], len(self._channels)) for k in channels]
-        known = None if columns is None else columns[:, [self._names.index(name) for name in first._names]]
-        first._predict_rows(np.ascontiguousarray(planes[:, places]), None if known is None else known.copy(), score)
+        channels = [self.channels.index(channel) for channel in first.channels]
+        places = [view + k for view in range(0, self.shape[0], len(self.channels)) for k in channels]
+        known = None if columns is None else columns[:, [self.names.index(name) for name in first.names]]
+        first.predict_rows(np.ascontiguousarray(planes[:, places]), None if known is None else known.copy(), score)
         rows = np.flatnonzero(self._calibrate_certain(score))
         own = np.empty(len(rows), dtype=np.float32)
-        self._predict_rows(planes[rows], None if columns is None else columns[rows], own)
+        self.predict_rows(planes[rows], None if columns is None else columns[rows], own)
         score[rows] = own
 
     def _calibrate_certain(self, score: Floats) -> NDArray[np.bool_]:
@@ -286,65 +317,31 @@ class Model:
             score[~doubtful] = apply_calibration(*self._knots, score[~doubtful])
         return doubtful
 
-    def _take_inputs(
-        self,
-        batch: Batch,
-        reader: Flags,
-        catalogue: Floats | None,
-        planes: Floats | None,
-        columns: Floats | None,
-        flags: Flags,
-        scored: NDArray[np.bool_],
-    ) -> None:
-        """Write the inputs and flags of a whole batch, and which rows can be scored."""
-        n = len(reader)
-        prepared, measured = np.zeros(n, dtype=np.uint32), np.zeros(n, dtype=np.uint32)
-        if self._recipe is not None and planes is not None:
-            self._recipe.prepare(batch, self._needs, planes, prepared, 0, n)
-        if columns is not None:
-            values = np.empty((n, len(stamp_columns(self._measuring.sets))), dtype=np.float32)
-            features_rows(batch, self._measuring, self._paper, values, measured, 0, n)
-            known = np.full((n, len(CATALOGUE)), np.nan, np.float32) if catalogue is None else catalogue
-            columns[:] = np.concatenate([values, known], axis=1)[:, self._place]
-        else:
-            columns = np.empty((n, 0), dtype=np.float32)
-        apply_stamp_rule(
-            self._needs, batch, reader, prepared, measured, columns, self._of_catalogue, flags, scored, 0, n
-        )  # fmt: skip
-
-    def _predict_scored(
-        self, planes: Floats | None, columns: Floats | None, scored: NDArray[np.bool_], score: Floats
-    ) -> None:
-        """Write the scores of those rows that can be scored, and NaN for the others."""
-        score[:] = np.nan
-        own = np.empty(np.count_nonzero(scored), dtype=np.float32)
-        self._predict_rows(
-            planes if planes is None else planes[scored], columns if columns is None else columns[scored], own
-        )
-        score[scored] = own
-
-    def _predict_rows(self, planes: Floats | None, columns: Floats | None, score: Floats) -> None:
-        """Write the calibrated scores of inputs, without a first network."""
-        assert self._rows is not None
-        self._rows.score_rows(planes, columns, score)
-        if self._knots is not None:
-            score[:] = apply_calibration(*self._knots, score)
-
-    def _empty(self, n: int) -> tuple[Floats | None, Floats | None]:
-        """Allocate the inputs of the model for n rows."""
-        planes = np.empty((n, *self._shape), dtype=np.float32) if self._recipe is not None else None
-        columns = np.empty((n, len(self._place)), dtype=np.float32) if len(self._place) else None
-        return planes, columns
-
-    def _check_runs(self) -> None:
+    def _check_gives_scores(self) -> None:
         if not self.runs:
             raise ValueError("Model: the model holds no integers, and floats are not run here")
+        if self.vector:
+            raise ValueError("Model: the model gives vectors, not scores")
+
+    def _check_gives_vectors(self) -> Network:
+        """Return the network that gives vectors."""
+        if not self.runs:
+            raise ValueError("Model: the model holds no integers, and floats are not run here")
+        if self.network is None:
+            raise ValueError("Model: the model gives scores, not vectors")
+        return self.network
+
+    def _check_all_inputs(self, n: int, planes: Floats | None, columns: Floats | None) -> None:
+        """Check planes and columns, which are None exactly if the model does not take them."""
+        if (planes is None) != (self.recipe is None) or (columns is None) == self.needs.columns:
+            raise ValueError("Model: planes and columns must be what the model takes")
+        self._check_inputs(n, planes, columns)
 
     def _check_inputs(self, n: int, planes: Floats | None, columns: Floats | None) -> None:
         """Check planes and columns, either of which may be None."""
         for name, array, takes, shape in (
-            ("planes", planes, self._recipe is not None, self._shape),
-            ("columns", columns, self._needs.columns, self._place.shape),
+            ("planes", planes, self.recipe is not None, self.shape),
+            ("columns", columns, self.needs.columns, self.place.shape),
         ):
             if array is not None and not takes:
                 raise ValueError(f"Model: the model takes no {name}")
@@ -352,7 +349,7 @@ class Model:
                 _check(name, array, np.float32, (n, *shape))
 
     def _check_stamps(self, stamps: Stamps, catalogue: Floats | None, n: int, flags: Flags) -> None:
-        if (self._place == FOREIGN).any():
+        if (self.place == FOREIGN).any():
             raise ValueError("Model: the model needs columns that stamps do not give")
         if len(stamps.offset) != n:
             raise ValueError(f"Model: {len(stamps.offset)} stamps, and room for {n}")

@@ -20,7 +20,7 @@ from space2vec.backends.numba.network_planes import (
     within,
 )
 from space2vec.backends.numba.team import jit
-from space2vec.model_files.integer_network import HIDDEN_MOST, IntegerNetwork, pixel_rings
+from space2vec.model_files.integer_network import HIDDEN_MOST, VECTOR_MOST, IntegerNetwork, pixel_rings
 
 if TYPE_CHECKING:
     from space2vec.data.types import AnyArray
@@ -44,6 +44,13 @@ def _multiply(
 def _activate(total: NDArray[np.int64], shift: int) -> None:
     for o in range(len(total)):
         total[o] = within(shift_rounded(total[o], shift), 0, HIDDEN_MOST)
+
+
+@jit
+def _clamp(total: NDArray[np.int64], shift: int, out: NDArray[np.int8]) -> None:
+    """Write the sums of the last layer as a vector."""
+    for o in range(len(total)):
+        out[o] = within(shift_rounded(total[o], shift), -VECTOR_MOST, VECTOR_MOST)
 
 
 @jit
@@ -93,6 +100,8 @@ class Network:
         self._temperature = np.float32(temperature)
         self._convolutions = [self._layer(f"conv{n}") for n in range(integers.convolutions)]
         self._hidden = [self._layer(f"hidden{n}") for n in range(1, integers.hidden)]
+        #: The integers of a vector; 0 if the network gives scores.
+        self.vector = integers.vector
 
     def _layer(self, name: str) -> tuple[AnyArray, ...]:
         return tuple(
@@ -114,7 +123,34 @@ class Network:
                 continue
             out[row] = _sigmoid(self._logit(own, None if columns is None else columns[row]), self._temperature)
 
+    def embed_rows(
+        self, planes: NDArray[np.float32] | None, columns: NDArray[np.float32] | None, out: NDArray[np.int8]
+    ) -> None:
+        """Write the vectors (n, k) of planes and columns as for :meth:`score_rows`.
+
+        A row with a pixel that is not finite gets zeros.
+        """
+        weight, bias, shift, multiplier = self._layer("vector")
+        for row in range(len(out)):
+            own = None if planes is None else planes[row]
+            if own is not None and not _are_finite(own):
+                out[row] = 0
+                continue
+            total = bias.copy()
+            _multiply(self._last_hidden(own, None if columns is None else columns[row]), weight, multiplier, total)
+            _clamp(total, int(shift[0]), out[row])
+
     def _logit(self, planes: NDArray[np.float32] | None, features: NDArray[np.float32] | None) -> np.float32:
+        tensors = self._tensors
+        last = tensors["out.bias"].copy()
+        values = self._last_hidden(planes, features)
+        _multiply(values, tensors["out.weight"][None], np.ones(1, dtype=np.int32), last)
+        return np.float32(np.float32(last[0]) * tensors["out.scale"][0])
+
+    def _last_hidden(
+        self, planes: NDArray[np.float32] | None, features: NDArray[np.float32] | None
+    ) -> NDArray[np.int64]:
+        """Return the activations of the last hidden layer for one row."""
         tensors = self._tensors
         total = tensors["hidden0.bias"].copy()
         if planes is not None:
@@ -128,9 +164,7 @@ class Network:
             values, total = total, bias.copy()
             _multiply(values, weight, multiplier, total)
             _activate(total, int(shift[0]))
-        last = tensors["out.bias"].copy()
-        _multiply(total, tensors["out.weight"][None], np.ones(1, dtype=np.int32), last)
-        return np.float32(np.float32(last[0]) * tensors["out.scale"][0])
+        return np.asarray(total)
 
     def _rings(self, planes: NDArray[np.float32]) -> NDArray[np.int64]:
         maps, zero = np.zeros_like(planes, dtype=np.int64), ZERO_BYTE
