@@ -96,6 +96,8 @@ def _models() -> list[Fact]:
             continue
         kind = "cascade of networks" if model.first is not None else "network"
         what = f"{len(model)} trees" if isinstance(model, Forest) else f"{kind} of {' and '.join(model.takes)}"
+        if model.vector:
+            what += f", vectors of {model.vector} integers"
         size = f"{path.stat().st_size / 1e6:.1f} MB"
         lines.append(Fact(f"model {name}", f"{what}, {len(model.feature_names)} columns, {size}, id {model.id}"))
     return lines or [Fact("models", "none packaged: run `make models`")]

@@ -444,6 +444,20 @@ class HostDevice(types.ModuleType):
 
                 module._put(stream, work)
 
+            def embed(
+                self, stream: int, stamps: Stamps, raised: int, catalogue: int, scratch: int, rows: int, vectors: int,
+                flags: int,
+            ) -> None:  # fmt: skip
+                module._call("embed")
+
+                def work() -> None:
+                    self._use(scratch, rows)
+                    n, k = stamps.n, self._model.vector
+                    out = module.at(vectors, (n, k), np.int8), module.at(flags, (n,), np.uint32)
+                    self._model.embed(*self._known(stamps, raised, catalogue), *out, 1)
+
+                module._put(stream, work)
+
             def inputs(
                 self, stream: int, stamps: Stamps, raised: int, catalogue: int, scratch: int, rows: int, planes: int,
                 columns: int, flags: int, scored: int,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from space2vec.cli.own_module import add_module, load_model
+from space2vec.cli.own_module import add_module, load_scorer
 from space2vec.cli.printing import print_line, print_lines, print_notice
 from space2vec.cli.train import model_file
 
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     from space2vec.training.isotonic import FEW, cross_check, fit_calibration
 
     output = model_file(arguments.output)
-    model = load_model(arguments)
+    model = load_scorer(arguments)
     raw = model.calibrated(None)
     _check_model(arguments.scores, model.id, raw.id)
     joined = evaluation.join(arguments.scores, arguments.labels)

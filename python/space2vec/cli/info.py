@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def measure_speed(model: Model) -> Speed | None:
-    """Measure the processor time of scoring simulated candidates on one thread; None if a model cannot score them."""
+    """Measure the processor time of simulated candidates on one thread; None if the model cannot take stamps."""
     from space2vec.bench.machine import processor
     from space2vec.errors import ModelError
     from space2vec.models.card import Speed
@@ -56,7 +56,10 @@ def measure_speed(model: Model) -> Speed | None:
     try:
         for _ in range(_ROUNDS):
             begin = time.process_time()
-            model.score(stamps, threads=1, device="cpu")
+            if model.vector:
+                model.embed(stamps, threads=1, device="cpu")
+            else:
+                model.score(stamps, threads=1, device="cpu")
             taken.append(time.process_time() - begin)
     except ModelError:  # it takes a table
         return None

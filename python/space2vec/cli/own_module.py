@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from space2vec.models.forest import Forest
     from space2vec.models.network import Network
 
-__all__ = ["add_module", "load_model", "make_module"]
+__all__ = ["add_module", "load_model", "load_scorer", "make_module"]
 
 #: The most characters that are shown of an error of the user's own code.
 _REASON = 300
@@ -53,6 +53,13 @@ def load_model(arguments: argparse.Namespace, name: str | None = None) -> Forest
 
     module = None if arguments.module is None else make_module(arguments.module)
     return load(arguments.model if name is None else name, module=module)
+
+
+def load_scorer(arguments: argparse.Namespace, name: str | None = None) -> Forest | Network:
+    """Load a model as :func:`load_model`; also a ModelError if it gives vectors, not scores."""
+    model = load_model(arguments, name)
+    model.check_gives_scores()
+    return model
 
 
 def make_module(place: str) -> nn.Module:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from space2vec.cli.columns_option import PacketColumns, add_columns
 from space2vec.cli.common import Problems, add_compute_options, add_inputs, add_model, probability, read_batches
-from space2vec.cli.own_module import load_model
+from space2vec.cli.own_module import load_scorer
 from space2vec.cli.printing import print_line
 
 __all__ = ["WrittenNight", "add_report_options", "register", "write_night"]
@@ -83,7 +83,7 @@ def write_night(
     from space2vec.report import NightReport
     from space2vec.report.selection import most_useful
 
-    model = load_model(arguments)
+    model = load_scorer(arguments)
     where = choice.usable_device(arguments.device, model.runtime, bulk=True)
     arguments.inputs = find(arguments.inputs)
     columns = PacketColumns.of(arguments.columns, {"object_id", "candidate_id", "score", "flags"})

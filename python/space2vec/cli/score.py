@@ -14,7 +14,7 @@ from space2vec.cli import resumable_run
 from space2vec.cli.common import add_compute_options, add_inputs, add_model, probability
 from space2vec.cli.embed import MODEL as VECTOR_MODEL
 from space2vec.cli.embed import describe_vectors
-from space2vec.cli.own_module import load_model
+from space2vec.cli.own_module import load_scorer
 
 if TYPE_CHECKING:
     from space2vec.data.stamps import Stamps
@@ -69,8 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     from space2vec.models.load import load
     from space2vec.reading.concatenated_rows import as_scores
 
-    model = load_model(arguments)
-    model.check_gives_scores()
+    model = load_scorer(arguments)
     embedder = None if arguments.vectors is None else load(arguments.vector_model)
     if embedder is not None:
         embedder.check_gives_vectors()

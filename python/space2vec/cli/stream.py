@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from space2vec.cli.common import add_model, positive
-from space2vec.cli.own_module import load_model
+from space2vec.cli.own_module import load_scorer
 from space2vec.cli.printing import print_line, print_lines, print_notice
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     need("confluent_kafka", "a stream needs confluent-kafka")
     options = stream_options(arguments)
-    model = load_model(arguments)
+    model = load_scorer(arguments)
     counts: list[Counts] = []
     with ExitStack() as stack:
         stop = stack.enter_context(_stop_on_signals())

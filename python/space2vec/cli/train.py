@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from space2vec.cli.common import Problems, add_inputs, options_of, positive
 from space2vec.cli.labelled_rows import LabelledRows, add_labels, read_labelled, read_labelled_stamps
-from space2vec.cli.own_module import add_module, load_model
+from space2vec.cli.own_module import add_module, load_scorer
 from space2vec.cli.printing import print_line, print_lines, print_progress
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ def _start_network(arguments: argparse.Namespace) -> Network:
     """Load the network to start from; ValueError if it is a forest, or takes no planes."""
     from space2vec.models.network import Network
 
-    model = load_model(arguments, arguments.start)
+    model = load_scorer(arguments, arguments.start)
     if not isinstance(model, Network) or model.needs.recipe is None:
         raise ValueError(
             f"--from {arguments.start}: {model.name!r} is no network of stamps; such are stampnet and stampnet-fast"

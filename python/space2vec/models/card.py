@@ -185,7 +185,9 @@ def _facts(model: Model, notes: ModelNotes | None, speed: Speed | None) -> Itera
         yield "arithmetic", "the same bits on every machine and device"
     else:
         yield "arithmetic", f"floating point, by {model.runtime}"
-    if header.calibration is None:
+    if model.vector:
+        yield "gives", f"a vector of {model.vector} integers from -127 to 127"
+    elif header.calibration is None:
         yield "calibration", "none but the temperature" if header.kind == "network" else "none"
     else:
         yield "calibration", f"a table of {len(header.calibration.x)} knots"

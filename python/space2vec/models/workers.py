@@ -45,7 +45,7 @@ class BatchScorer:
     Raises
     ------
     ModelError
-        If there is no packaged model of this name.
+        If there is no packaged model of this name, or the model gives vectors.
     ValueError
         If a column that goes along has the name of one of the result's own.
     """
@@ -59,7 +59,9 @@ class BatchScorer:
         self._source: str | Model = model if isinstance(model, Model) else os.fspath(model)
         self._digest = model.digest if isinstance(model, Model) else ""
         if not isinstance(model, Model) and not Path(model).suffix and os.sep not in os.fspath(model):
-            load(model)  # a name that no installation knows is found here, not by a worker
+            load(model).check_gives_scores()  # a name that no installation knows is found here, not by a worker
+        if isinstance(model, Model):
+            model.check_gives_scores()
 
     @property
     def model(self) -> Model:
