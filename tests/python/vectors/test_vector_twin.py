@@ -111,11 +111,12 @@ def test_calls_that_do_not_fit(kernels: Any) -> None:
     stamps = stamps_of(10)
     vector, score = kernels.Model(FILES["vectors of planes"]), kernels.Model(tiny_models.models()["forest"])
     assert (vector.vector, score.vector) == (5, 0)
+    shape = s2v.Recipe.from_plain(tiny_models.header_of(FILES["vectors of planes"]).recipe).shape
     flags, floats = np.empty(10, np.uint32), np.empty(10, np.float32)
     with pytest.raises(ValueError, match="the model gives vectors, not scores"):
         vector.score(stamps, None, floats, flags, 1)
     with pytest.raises(ValueError, match="the model gives vectors, not scores"):
-        vector.predict(np.zeros((10, 4, 9, 9), np.float32), None, floats, 1)
+        vector.predict(np.zeros((10, *shape), np.float32), None, floats, 1)
     with pytest.raises(ValueError, match="the model gives scores, not vectors"):
         score.embed(stamps, None, np.empty((10, 5), np.int8), flags, 1)
     with pytest.raises(ValueError, match="vectors"):
