@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Features, Scores
     from space2vec.data.vectors import Vectors
+    from space2vec.explanation import Explanation, explain
     from space2vec.models.forest import Forest
     from space2vec.models.load import load
     from space2vec.models.network import Network
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 #: The module of each name, within the package.
 _HOME = {
     "Detections": "data.detections",
+    "Explanation": "explanation",
     "Features": "data.tables",
     "Forest": "models.forest",
     "Frame": "data.frame",
@@ -47,6 +49,7 @@ _HOME = {
     "Vectors": "data.vectors",
     "cut": "reading.detections",
     "embed": "vectors.embedding",
+    "explain": "explanation",
     "features": "compute",
     "from_images": "reading.detections",
     "load": "models.load",
@@ -70,6 +73,7 @@ _MODULES = {
 
 __all__ = [
     "Detections",
+    "Explanation",
     "Features",
     "Forest",
     "Frame",
@@ -84,6 +88,7 @@ __all__ = [
     "cut",
     "embed",
     "evaluation",
+    "explain",
     "features",
     "flags",
     "from_images",

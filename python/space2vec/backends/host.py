@@ -221,6 +221,17 @@ class Host:
         needs.check(stamps)
         return self._inputs_of_stamps(self._kernels.Model(needs.file), needs, stamps, thread_count(threads))
 
+    def inputs_of_model(self, model: Model, stamps: Stamps, threads: int | None) -> ModelInputs:
+        """Return the inputs of a model for stamps, as :meth:`score` takes them.
+
+        Raises
+        ------
+        ModelError
+            If stamps do not give what the model needs.
+        """
+        model.needs.check(stamps)
+        return self._inputs_of_stamps(self.model(model), model.needs, stamps, thread_count(threads))
+
     @staticmethod
     def _inputs_of_stamps(engine: KernelModel, needs: Needs, stamps: Stamps, workers: int) -> ModelInputs:
         n, names = len(stamps), needs.header.feature_names

@@ -34,6 +34,7 @@ _COMMANDS = {
     "score": "score candidates",
     "report": "write a night as pages for a browser",
     "review": "label a night in a browser",
+    "explain": "show what moved the score of a candidate",
     "features": "extract features",
     "embed": "turn candidates into vectors",
     "index": "make an index of vectors, or add a night to it",

@@ -28,6 +28,7 @@ __all__ = [
     "add_inputs",
     "add_limits",
     "add_model",
+    "add_threads",
     "check_no_input",
     "check_picture",
     "limits_of",
@@ -171,6 +172,11 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 def add_compute_options(parser: argparse.ArgumentParser) -> None:
     """Add --device and --threads."""
     add_device(parser)
+    add_threads(parser)
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add --threads."""
     parser.add_argument(
         "--threads", type=positive, default=None, metavar="N", help="threads to use (default: one for each usable core)"
     )

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from space2vec.data.types import Untyped
 
-__all__ = ["FEATURE_LIMIT", "Children", "Trees", "convert_tree"]
+__all__ = ["FEATURE_LIMIT", "USUAL", "Children", "TrainingRows", "Trees", "convert_tree", "node_values"]
 
 #: The most features of a forest: kernels store the feature of a node in ten bits.
 FEATURE_LIMIT = 1024
 #: The largest distance from a node to its right child: kernels store it in twenty bits.
 _OFFSET_LIMIT = 1 << 20
+#: The quantiles of a column that a forest keeps: the ends of its central 68 %, and its median.
+USUAL = (0.16, 0.5, 0.84)
 
 
 class Children(NamedTuple):
@@ -113,6 +115,45 @@ class Trees:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingRows:
+    """What a forest keeps of the rows that it was trained on. Explanations use it; no score depends on it.
+
+    Attributes
+    ----------
+    node_value : ndarray of float32 (nodes,), optional
+        P(real) of the training rows that reached each node.
+    quantiles : ndarray of float32 (3 k,), optional
+        The quantiles :data:`USUAL` of each column, all three of a column one after the other; NaN for a column that has
+        no value.
+    """
+
+    node_value: NDArray[np.float32] | None = None
+    quantiles: NDArray[np.float32] | None = None
+
+    def check(self, nodes: int, columns: int) -> None:
+        """Check that the arrays belong to a forest of so many nodes and columns.
+
+        Raises
+        ------
+        ValueError
+            If they do not.
+        """
+        share, usual = self.node_value, self.quantiles
+        if share is not None and (share.shape != (nodes,) or not ((share >= 0) & (share <= 1)).all()):
+            raise ValueError(f"node_value must have a number from 0 to 1 for each of {nodes} nodes")
+        if usual is not None and usual.shape != (len(USUAL) * columns,):
+            raise ValueError(f"quantiles must have {len(USUAL)} numbers for each of {columns} columns")
+
+    @classmethod
+    def usual(cls, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the quantiles of the columns of rows (n, k), as in the attribute."""
+        known = np.where(np.isfinite(x), x, np.nan).astype(np.float64)
+        known[:, np.isnan(known).all(axis=0)] = 0.0
+        found = np.nanquantile(known, USUAL, axis=0)
+        return np.where(np.isfinite(x).any(axis=0), found, np.nan).T.ravel().astype(np.float32)
+
+
 def _depth_first(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the nodes in depth-first order; scikit-learn's have another order if max_leaf_nodes was given."""
     split = left >= 0
@@ -137,6 +178,12 @@ def _round_down(values: NDArray[np.float64]) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):
         rounded = values.astype(np.float32)
     return np.where(rounded > values, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+
+
+def node_values(tree: Untyped, real: int) -> NDArray[np.float32]:
+    """Return P(real) of the training rows that reached each node (nodes,) of a tree of :func:`convert_tree`."""
+    weight = tree.value[_depth_first(tree.children_left, tree.children_right), 0, :]
+    return np.asarray(weight[:, real] / weight.sum(axis=1), dtype=np.float32)
 
 
 def convert_tree(tree: Untyped, real: int) -> Trees:

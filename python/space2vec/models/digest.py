@@ -17,11 +17,17 @@ __all__ = ["digest_of"]
 
 #: The entries of a header on which no score depends. A model that differs in any other entry has another digest.
 _WITHOUT_EFFECT = ("name", "training", "metrics", "library", "imputation")
+#: The prefix of the tensors of a forest on which no score depends.
+_TRAINING = "training."
 
 
 def digest_of(header: Header, tensors: Mapping[str, AnyArray]) -> str:
-    """Return the SHA-256 of all tensors of a model, and of its header without descriptive entries, in hexadecimal."""
-    little = {name: tensor.astype(tensor.dtype.newbyteorder("<")) for name, tensor in tensors.items()}
+    """Return the SHA-256 of a model's tensors and of its header, without what is descriptive, in hexadecimal."""
+    little = {
+        name: tensor.astype(tensor.dtype.newbyteorder("<"))
+        for name, tensor in tensors.items()
+        if header.kind != "forest" or not name.startswith(_TRAINING)
+    }
     # The shapes come first, so that no two models give the same bytes.
     shapes = [(name, little[name].dtype.str, little[name].shape) for name in sorted(little)]
     digest = hashlib.sha256(json.dumps([_entries_with_effect(header), shapes], sort_keys=True).encode() + b"\0")

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import model_files, registry
+from space2vec import backends, model_files, registry
 from space2vec.errors import ModelError
 from space2vec.errors.text import NAME, one_line
 from space2vec.model_files.needs import smallest_feature_set
-from space2vec.model_files.trees import Trees
+from space2vec.model_files.trees import TrainingRows, Trees
 from space2vec.models.model import Model
 from space2vec.registry import Convention
 
 if TYPE_CHECKING:
     from typing import Self
 
+    from space2vec.backends.host import ModelInputs
+    from space2vec.data.stamps import Stamps
     from space2vec.data.types import AnyArray, Json, Untyped
 
 __all__ = ["Forest"]
@@ -32,6 +36,8 @@ _DTYPES = {
     "missing_left": np.uint8,
     "value": np.float32,
 }
+#: The prefix of the tensors of :class:`TrainingRows`.
+_TRAINING = "training."
 
 
 class Forest(Model):
@@ -47,6 +53,8 @@ class Forest(Model):
         The description of the model.
     fill : ndarray of float32 (k,), optional
         The value that replaces NaN in each column; without it, trees choose a side for NaN.
+    training_rows : TrainingRows, optional
+        What it keeps of the rows that it was trained on, for explanations.
 
     Attributes
     ----------
@@ -54,6 +62,8 @@ class Forest(Model):
         The trees; they must not be changed.
     fill : ndarray of float32 (k,) or None
         The value that replaces NaN in each column.
+    training_rows : TrainingRows
+        What it keeps of the rows that it was trained on.
 
     Raises
     ------
@@ -74,7 +84,13 @@ class Forest(Model):
     kind: ClassVar[Literal["forest"]] = "forest"
     input_names: ClassVar[Mapping[str, str]] = {"features": "x"}
 
-    def __init__(self, trees: Trees, header: model_files.Header, fill: NDArray[np.float32] | None = None) -> None:
+    def __init__(
+        self,
+        trees: Trees,
+        header: model_files.Header,
+        fill: NDArray[np.float32] | None = None,
+        training_rows: TrainingRows | None = None,
+    ) -> None:
         super().__init__(header)
         k = len(header.feature_names)
         if header.recipe is not None or header.architecture is not None:
@@ -87,6 +103,7 @@ class Forest(Model):
             raise ModelError(f"these are no trees: {error}") from error
         self.trees = trees
         self.fill = fill
+        self.training_rows = TrainingRows() if training_rows is None else training_rows
 
     @classmethod
     def from_sklearn(
@@ -142,7 +159,19 @@ class Forest(Model):
             training=dict(training or {}),
             metrics=dict(metrics or {}),
         )
-        return cls(parts.trees, header, parts.fill)
+        return cls(parts.trees, header, parts.fill, TrainingRows(parts.node_value))
+
+    def with_usual_values(self, x: NDArray[np.float32]) -> Self:
+        """Return the same forest with the usual values of its columns, which explanations show beside a candidate's.
+
+        Parameters
+        ----------
+        x : ndarray of float32 (n, k)
+            The rows that it was trained on.
+        """
+        forest = copy.copy(self)
+        forest.training_rows = replace(self.training_rows, quantiles=TrainingRows.usual(x))
+        return forest
 
     @classmethod
     def _of_tensors(cls, header: model_files.Header, tensors: dict[str, AnyArray]) -> Self:
@@ -151,11 +180,33 @@ class Forest(Model):
                 raise ModelError(f"tensor {name} is missing")
             if name in tensors and (tensors[name].ndim != 1 or tensors[name].dtype != dtype):
                 raise ModelError(f"tensor {name} must be 1-D {np.dtype(dtype).name}; it is {tensors[name].dtype.name}")
-        return cls(Trees(*(tensors[name] for name in _DTYPES)), header, tensors.get("fill"))
+        kept = TrainingRows(*(tensors.get(_TRAINING + entry.name) for entry in fields(TrainingRows)))
+        return cls(Trees(*(tensors[name] for name in _DTYPES)), header, tensors.get("fill"), kept)
 
     def _tensors(self) -> dict[str, AnyArray]:
         tensors: dict[str, AnyArray] = {name: getattr(self.trees, name) for name in _DTYPES}
-        return tensors if self.fill is None else {**tensors, "fill": self.fill}
+        kept = {_TRAINING + entry.name: getattr(self.training_rows, entry.name) for entry in fields(TrainingRows)}
+        tensors |= {name: values for name, values in {"fill": self.fill, **kept}.items() if values is not None}
+        return tensors
+
+    def inputs(self, stamps: Stamps, *, threads: int | None = None) -> ModelInputs:
+        """Return the columns of the forest for stamps on the host, the flags, and which stamps can be scored.
+
+        Parameters
+        ----------
+        stamps : Stamps
+            The candidates.
+        threads : int, optional
+            Number of threads; one per usable core by default.
+
+        Raises
+        ------
+        TypeError
+            If these are not stamps, or their pixels are on a device.
+        ModelError
+            If they lack planes or columns that the forest needs.
+        """
+        return backends.on_host().inputs_of_model(self, stamps, threads)
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write the forest as an ONNX file, see :func:`space2vec.models.onnx_forest.forest_graph`.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.errors import ModelError
-from space2vec.model_files.trees import FEATURE_LIMIT, Trees, convert_tree
+from space2vec.model_files.trees import FEATURE_LIMIT, Trees, convert_tree, node_values
 from space2vec.registry import Convention
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class ForestParts:
         The strategy of its imputer, or ``"none"``.
     convention : {"code", "paper"}
         The convention of its stamp features.
+    node_value : ndarray of float32 (nodes,)
+        P(real) of the training rows that reached each node.
     """
 
     trees: Trees
@@ -49,6 +51,7 @@ class ForestParts:
     fill: NDArray[np.float32] | None
     imputation: str
     convention: Convention
+    node_value: NDArray[np.float32]
 
 
 class _Steps(NamedTuple):
@@ -153,4 +156,5 @@ def read_forest(model: Untyped, feature_names: Sequence[str] | None, real_class:
         fill,
         "none" if imputer is None else str(imputer.strategy),
         "code" if stamps is None else stamps.convention,
+        np.concatenate([node_values(estimator.tree_, real) for estimator in estimators]),
     )

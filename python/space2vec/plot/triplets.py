@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from space2vec.data.types import Cell, LibraryArray
 
-__all__ = ["BLOCKS", "draw_blocks", "mosaic", "select_rows"]
+__all__ = ["BLOCKS", "draw_blocks", "draw_plane", "mosaic", "select_rows"]
 
 #: The blocks of a mosaic, and the title of each.
 BLOCKS: dict[str, str] = {
@@ -239,7 +239,7 @@ def _draw_block(
         line, column = divmod(k, columns)
         for position, channel in enumerate(CHANNELS):
             axes = part.add_subplot(grid[line, 4 * column + position])
-            _draw_plane(axes, stamps.plane(row, channel), tuple(stamps.centre[row].tolist()))
+            draw_plane(axes, stamps.plane(row, channel), tuple(stamps.centre[row].tolist()))
             if line == 0 and column == 0:
                 axes.text(0.03, 0.03, channel, transform=axes.transAxes, fontsize=6.5, color="white", va="bottom",
                           bbox={"facecolor": "black", "alpha": 0.6, "pad": 1.0, "linewidth": 0})  # fmt: skip
@@ -256,8 +256,13 @@ def _caption(stamps: Stamps, score: NDArray[np.float64] | None, bits: NDArray[np
     return f"{ids}\n{'  '.join(filter(None, (score_text, one_line(note, _ID_WIDTH), names)))}"
 
 
-def _draw_plane(axes: Axes, plane: NDArray[np.float32] | None, centre: tuple[int, int]) -> None:
-    """Draw one plane, with two strokes that point at the candidate."""
+def draw_plane(
+    axes: Axes, plane: NDArray[np.float32] | None, centre: tuple[int, int], *, under_map: bool = False
+) -> None:
+    """Draw one plane, or the word missing, with two strokes that point at the candidate.
+
+    Under a map of colours there are no strokes, and NaN pixels are hatched instead of blue.
+    """
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
@@ -268,15 +273,24 @@ def _draw_plane(axes: Axes, plane: NDArray[np.float32] | None, centre: tuple[int
         axes.text(0.5, 0.5, "missing", transform=axes.transAxes, ha="center", va="center", fontsize=7, color="white")
         return
     low, high = _zscale(plane)
-    axes.imshow(np.ma.masked_invalid(plane), cmap=_grey(), vmin=low, vmax=high, origin="lower", interpolation="nearest")
+    grey = _grey()
+    if under_map:
+        axes.patch.set(facecolor="0.8", edgecolor="0.35", hatch="////")
+        grey = grey.with_extremes(bad=(0.0, 0.0, 0.0, 0.0))
+    axes.imshow(np.ma.masked_invalid(plane), cmap=grey, vmin=low, vmax=high, origin="lower", interpolation="nearest")
+    if not under_map:
+        _point_at(axes, plane.shape, centre)
+    axes.set_xlim(-0.5, plane.shape[1] - 0.5)
+    axes.set_ylim(-0.5, plane.shape[0] - 0.5)
+
+
+def _point_at(axes: Axes, shape: tuple[int, ...], centre: tuple[int, int]) -> None:
+    """Draw two strokes that stop short of the candidate, right of it and above it, as on a finding chart."""
     row, column = centre
-    reach = 0.11 * max(plane.shape)
-    # The strokes stop short of the candidate, right of it and above it, as on a finding chart.
+    reach = 0.11 * max(shape)
     near, far = 0.7 * reach, 1.6 * reach
     for x, y in (([column + near, column + far], [row, row]), ([column, column], [row + near, row + far])):
         axes.plot(x, y, color=_LINE_COLOUR, linewidth=0.8, solid_capstyle="butt")
-    axes.set_xlim(-0.5, plane.shape[1] - 0.5)
-    axes.set_ylim(-0.5, plane.shape[0] - 0.5)
 
 
 def _grey() -> Colormap:

@@ -92,9 +92,10 @@ def train_forest(
     model = Pipeline([("imputer", imputer), ("forest", forest)])
     model.fit(rows, labels, forest__sample_weight=weight)
     about = {"rows": len(rows), "real": int(labels.sum()), "settings": settings, **(training or {})}
-    return Forest.from_sklearn(
+    trained = Forest.from_sklearn(
         model, feature_names=names, name=name, convention=convention, training=about, metrics=metrics
     )
+    return trained.with_usual_values(rows)
 
 
 def cross_validate(

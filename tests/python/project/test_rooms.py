@@ -30,6 +30,7 @@ STOREYS = {
         "vectors",
         "evaluation",
         "simulation",
+        "explanation",
         "plot",
         "report",
         "spark",
@@ -40,7 +41,7 @@ STOREYS = {
     "faces": ("__init__", "cli", "__main__"),
 }
 #: Rooms that were filled after the plan was held to 120 arrows: each brings at most six.
-LATER_ROOMS = ("stream", "report", "torch", "vectors")
+LATER_ROOMS = ("stream", "report", "torch", "vectors", "explanation")
 #: Imports between rooms, and rooms on top of each other, at most.
 MOST_ARROWS, MOST_LAYERS, MOST_AT_THE_ROOT = 120 + 6 * len(LATER_ROOMS), 16, 12
 
