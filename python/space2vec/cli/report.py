@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,10 @@ from space2vec.cli.columns_option import PacketColumns, add_columns
 from space2vec.cli.common import Problems, add_compute_options, add_inputs, add_model, probability, read_batches
 from space2vec.cli.own_module import load_scorer
 from space2vec.cli.printing import print_line
+
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
+    from space2vec.report import NightProblem
 
 __all__ = ["WrittenNight", "add_report_options", "register", "write_night"]
 
@@ -82,12 +87,14 @@ def write_night(
     from space2vec.reading import find
     from space2vec.report import NightReport
     from space2vec.report.selection import most_useful
+    from space2vec.writing.errors_table import make_errors_table
 
     model = load_scorer(arguments)
     where = choice.usable_device(arguments.device, model.runtime, bulk=True)
     arguments.inputs = find(arguments.inputs)
     columns = PacketColumns.of(arguments.columns, {"object_id", "candidate_id", "score", "flags"})
     counts: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
     ids: set[str] = set()
     values: list[NDArray[np.float32]] = []
     all_scores: list[NDArray[np.float32]] = []
@@ -98,7 +105,10 @@ def write_night(
             assert not isinstance(rows, Scores | Vectors)
             rows.columns = columns.select(rows.columns, len(rows))
             scores = model.score(rows, threads=arguments.threads, device=where)
-            report.add(rows if isinstance(rows, Stamps) else None, scores)
+            lacking = np.isnan(np.asarray(scores.score))
+            lines = make_errors_table(batch, scores.to_arrow(), scores.flags, ~lacking, first=0).to_pylist()
+            report.add(rows if isinstance(rows, Stamps) else None, scores, map(_problem, lines))
+            reasons.update({line["row"]: line["reason"] for line in lines if lacking[line["row"]]}.values())
             counts.update(decision or "none" for decision in scores.decide(arguments.threshold))
             ids.update(key for key in id_keys(scores.candidate_id) if key is not None)
             if labels is not None:
@@ -112,8 +122,18 @@ def write_night(
     print_line(
         f"{counts.total()} candidates: {counts['real']} real and {counts['bogus']} bogus at a threshold of "
         f"{arguments.threshold:g}, {counts['none']} without a score"
+        + (f" ({', '.join(f'{n} {reason}' for reason, n in reasons.most_common())})" if reasons else "")
     )
     return WrittenNight(page, frozenset(ids))
+
+
+def _problem(line: Mapping[str, Json]) -> NightProblem:
+    """Turn a line of the errors table into a problem that the pages list."""
+    from space2vec.report import NightProblem
+
+    record = None if line["record"] is None or not line["file"] else f"record {line['record']}"
+    place = ", ".join(part for part in (line["file"], record) if part)
+    return NightProblem(line["row"], place, line["reason"], line["message"])
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from space2vec.report.night import NightReport, write_report
+from space2vec.report.night import NightProblem, NightReport, write_report
 
-__all__ = ["NightReport", "write_report"]
+__all__ = ["NightProblem", "NightReport", "write_report"]

@@ -11,10 +11,10 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Scores
 
-__all__ = ["NightReport", "write_report"]
+__all__ = ["NightProblem", "NightReport", "write_report"]
 
 #: Candidates whose stamps share a file: a page loads the files of those that it shows.
 _STAMPS_A_FILE = 16
@@ -44,8 +44,31 @@ _STAMPS_A_FILE = 16
 _NIGHT = Path("data", "night.js")
 #: The files of the folder data.
 _DATA_FILE = re.compile(r"night\.js|stamps-\d+\.js")
+#: The most problems that a page lists; it says how many more there are.
+_PROBLEMS = 2000
 #: Integers beyond this are not exact in JavaScript.
 _EXACT = 1 << 53
+
+
+class NightProblem(NamedTuple):
+    """Why a candidate has no score, or what was wrong with its record.
+
+    Attributes
+    ----------
+    row : int
+        The row of the candidate in its batch.
+    place : str
+        Where it is from: the file, and the record in it.
+    reason : str
+        A name of :data:`space2vec.registry.FAULTS` or of a flag.
+    message : str
+        The description.
+    """
+
+    row: int
+    place: str
+    reason: str
+    message: str
 
 
 class NightReport:
@@ -102,6 +125,8 @@ class NightReport:
         self._flags: list[NDArray[np.uint32]] = []
         self._columns: list[Columns] = []
         self._waiting: list[CodedStamps] = []
+        self._problems: list[NightProblem] = []
+        self._problem_count = 0
         self._files = 0
         self._has_stamps = False
         with name_in_errors("write", self.folder):
@@ -123,8 +148,17 @@ class NightReport:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def add(self, stamps: Stamps | None, scores: Scores) -> None:
+    def add(self, stamps: Stamps | None, scores: Scores, problems: Iterable[NightProblem] = ()) -> None:
         """Add candidates: their scores, flags, ids and extra columns, and their stamps if there are any.
+
+        Parameters
+        ----------
+        stamps : Stamps or None
+            The candidates (n rows).
+        scores : Scores
+            Their scores.
+        problems : iterable of NightProblem, optional
+            What was wrong with them, which the page lists.
 
         Raises
         ------
@@ -133,6 +167,10 @@ class NightReport:
         """
         if stamps is not None and len(stamps) != len(scores):
             raise ValueError(f"there must be one score for each of {len(stamps)} stamps; given {len(scores)}")
+        for problem in problems:
+            self._problem_count += 1
+            if len(self._problems) < _PROBLEMS:
+                self._problems.append(problem._replace(row=len(self) + problem.row))
         self._ids.extend(id_keys(scores.candidate_id))
         self._objects.extend(id_keys(scores.object_id))
         self._scores.append(np.asarray(scores.score, dtype=np.float32))
@@ -213,6 +251,8 @@ class NightReport:
                 {"name": flag.name, "bit": flag.bit, "meaning": flag.meaning, "scored": flag.scored}
                 for flag in FLAGS.values()
             ],
+            "problems": [[row, *map(_text, texts)] for row, *texts in self._problems],
+            "problemCount": self._problem_count,
             "suggested": list(suggested),
             "served": labels is not None,
             "labels": {str(_text(name)): label for name, label in (labels or {}).items()},

@@ -68,6 +68,7 @@
     const score = night.score[row];
     const verdict = score === null ? "no score" : `P(real) ${score.toFixed(4)}: ${score >= night.threshold ? "real" : "bogus"} at ${night.threshold}`;
     get("verdict").textContent = verdict;
+    for (const text of S2V.problems.of(row)) facts.append(element("dt", "", "problem"), element("dd", "", text));
     for (const flag of night.flagNames) {
       if ((night.flags[row] >>> flag.bit) & 1) facts.append(element("dt", "", flag.name), element("dd", "", flag.meaning));
     }
@@ -134,8 +135,13 @@
   const selectUseful = () => {
     const row = night.suggested.find((entry) => night.candidate[entry] !== null && labels.of(entry) === "");
     if (row === undefined) { message(night.suggested.length ? "all suggested candidates are labelled" : "space2vec review suggests candidates"); return; }
-    if (!shown.includes(row)) { get("filter").value = ""; filter(); }
     suggestion = row;
+    selectRow(row);
+  };
+
+  /** Select a candidate; a filter that hides it is cleared. */
+  const selectRow = (row) => {
+    if (!shown.includes(row)) { get("filter").value = ""; filter(); }
     list.select(shown.indexOf(row));
     get("rows").focus();
   };
@@ -214,6 +220,7 @@
   labels.onChange(countLabels);
   countLabels();
   list.start({ columns, onSelect: show, onSort: sort });
+  S2V.problems.start(selectRow);
   filter();
 
   get("filter").addEventListener("input", () => { clearTimeout(pending); pending = setTimeout(filter, 150); });
