@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from space2vec.registry import FeatureSet
     from space2vec.training.labels import LabelTable
 
-__all__ = ["LabelledRows", "add_labels", "read_labelled", "read_labelled_stamps"]
+__all__ = ["LabelledRows", "add_labels", "paths_of_rows", "read_labelled", "read_labelled_stamps"]
 
 #: The set of features that is computed from stamps if there is no --set.
 _STAMP_SET: FeatureSet = "stamp"
@@ -123,7 +123,7 @@ def _read(arguments: argparse.Namespace, problems: Problems) -> tuple[Features, 
             rows = compute.features(rows, set=chosen, convention=arguments.convention, threads=arguments.threads)
         assert isinstance(rows, Features)
         parts.append(rows)
-        files += _paths(part, found)
+        files += paths_of_rows(part, found)
     if not parts:
         raise ValueError("the inputs have no rows")
     return Features.concatenate(parts, parts[0].names), files
@@ -206,7 +206,7 @@ def read_labelled_stamps(arguments: argparse.Namespace, problems: Problems) -> L
     total, example = 0, ""
     for part in read_batches(argparse.Namespace(**{**vars(arguments), "inputs": found}), "read", problems):
         assert isinstance(part.rows, Stamps)
-        paths = _paths(part, found)
+        paths = paths_of_rows(part, found)
         real = labels.of(part.rows.candidate_id, paths)
         example = example or labels.needed(part.rows.candidate_id, paths)
         total += len(real)
@@ -221,7 +221,7 @@ def read_labelled_stamps(arguments: argparse.Namespace, problems: Problems) -> L
     return chosen
 
 
-def _paths(part: AnyBatch, found: InputFiles) -> list[str]:
+def paths_of_rows(part: AnyBatch, found: InputFiles) -> list[str]:
     """Return the file of each row of a batch, as far as it is known."""
     from space2vec.reading.batch import stem
     from space2vec.reading.images import FitsFiles

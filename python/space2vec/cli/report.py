@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from space2vec.cli.columns_option import PacketColumns, add_columns
 from space2vec.cli.common import Problems, add_compute_options, add_inputs, add_model, probability, read_batches
 from space2vec.cli.own_module import load_scorer
+from space2vec.cli.labelled_rows import paths_of_rows
+from space2vec.cli.own_module import load_model
 from space2vec.cli.printing import print_line
 
 if TYPE_CHECKING:
@@ -107,7 +109,9 @@ def write_night(
             scores = model.score(rows, threads=arguments.threads, device=where)
             lacking = np.isnan(np.asarray(scores.score))
             lines = make_errors_table(batch, scores.to_arrow(), scores.flags, ~lacking, first=0).to_pylist()
-            report.add(rows if isinstance(rows, Stamps) else None, scores, map(_problem, lines))
+            paths = paths_of_rows(batch, arguments.inputs) if lines else []
+            problems_of_rows = [_problem(line, paths[line["row"]]) for line in lines]
+            report.add(rows if isinstance(rows, Stamps) else None, scores, problems_of_rows)
             reasons.update({line["row"]: line["reason"] for line in lines if lacking[line["row"]]}.values())
             counts.update(decision or "none" for decision in scores.decide(arguments.threshold))
             ids.update(key for key in id_keys(scores.candidate_id) if key is not None)
@@ -127,12 +131,13 @@ def write_night(
     return WrittenNight(page, frozenset(ids))
 
 
-def _problem(line: Mapping[str, Json]) -> NightProblem:
-    """Turn a line of the errors table into a problem that the pages list."""
+def _problem(line: Mapping[str, Json], path: str) -> NightProblem:
+    """Turn a line of the errors table, for a row of a file, into a problem that the pages list."""
     from space2vec.report import NightProblem
 
-    record = None if line["record"] is None or not line["file"] else f"record {line['record']}"
-    place = ", ".join(part for part in (line["file"], record) if part)
+    place = line["file"] or path
+    if line["record"] is not None:
+        place += f", record {line['record']}"
     return NightProblem(line["row"], place, line["reason"], line["message"])
 
 

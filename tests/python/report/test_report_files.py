@@ -17,7 +17,7 @@ from space2vec.cli import main
 from space2vec.data.flags import bits
 from space2vec.data.tables import Scores
 from space2vec.errors import OutputError
-from space2vec.report import NightReport, write_report
+from space2vec.report import NightProblem, NightReport, night, write_report
 from space2vec.report.pixels import CodedStamps, encode_plane
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'\\\u2028\n"
@@ -218,6 +218,41 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     np.testing.assert_allclose([np.nan if s is None else s for s in table["score"]], rows.score, rtol=1e-5)
     assert main(["report", str(tmp_path / "alerts"), "-o", str(tmp_path / "alerts")]) == 2
     assert "other files than a report" in capsys.readouterr().err
+
+
+def test_problems_are_listed_by_the_row_of_the_night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(night, "_PROBLEMS", 3)
+    with NightReport(tmp_path / "r") as report:
+        report.add(
+            None, scores_of(4), [NightProblem(1, "a", "truncated", "bytes end"), NightProblem(3, "", "missing", "")]
+        )
+        report.add(
+            None, scores_of(2), [NightProblem(0, HOSTILE, "foreign_file", HOSTILE), NightProblem(1, "d", "e", "f")]
+        )
+        report.finish()
+    found = table_of(tmp_path / "r")
+    assert found["problems"] == [
+        [1, "a", "truncated", "bytes end"], [3, "", "missing", ""], [4, HOSTILE, "foreign_file", HOSTILE],
+    ]  # fmt: skip
+    assert found["problemCount"] == 4
+
+
+def test_files_that_give_no_score_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A damaged file, and two arrays that are no stamps, which no reader complains of."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    np.save(folder / "good.npy", s2v.simulate(2, seed=1).stamps[:1].pixels)
+    np.save(folder / "numbers.npy", np.arange(90.0).reshape(3, 30))
+    np.save(folder / "flat.npy", np.zeros((1, 3, 63, 63), np.float32))
+    (folder / "cut.avro").write_bytes(b"Obj\x01")
+    assert main(["report", str(folder), "-o", str(tmp_path / "r")]) == 1
+    assert "3 without a score (" in capsys.readouterr().out
+    problems = {Path(place).name: (row, reason) for row, place, reason, _ in table_of(tmp_path / "r")["problems"]}
+    assert {name: reason for name, (_, reason) in problems.items()} == {
+        "numbers.npy": "missing", "flat.npy": "constant", "cut.avro": "truncated",
+    }  # fmt: skip
+    scores = table_of(tmp_path / "r")["score"]
+    assert [row for row, score in enumerate(scores) if score is None] == sorted(row for row, _ in problems.values())
 
 
 def test_a_table_of_features_has_no_stamps(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 import space2vec as s2v
 from space2vec.data.stamps import CHANNELS
-from space2vec.report import NightReport, write_report
+from space2vec.report import NightProblem, NightReport, write_report
 from space2vec.report.review import LabelFile, ReviewServer
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="the pages need Selenium (pip install selenium)")
@@ -227,6 +227,27 @@ def test_blink_and_brightness(page: WebDriver) -> None:
     assert page.execute_script("return S2V.stretch()") == "asinh"
     press(page, " ")
     wait(lambda: len(page.find_elements("css selector", "#planes canvas")) == 3)
+
+
+def test_problems_are_listed_and_select_their_candidates(browser: WebDriver, tmp_path: Path) -> None:
+    stamps = s2v.simulate(30, seed=6).stamps
+    scores = s2v.load("default").score(stamps)
+    with NightReport(tmp_path / "night") as report:
+        wrong = [NightProblem(row, f"night/{HOSTILE}{row}", "truncated", HOSTILE) for row in range(25)]
+        report.add(stamps, scores, wrong)
+        page = report.finish()
+    browser.get(page.as_uri())
+    assert text(browser, "problemcount") == "25 truncated"
+    buttons = browser.find_elements("css selector", "#problems button")
+    assert len(buttons) == 21
+    assert buttons[3].text.split("\n") == [f"{HOSTILE}3".rpartition("/")[2], "truncated"]
+    set_filter(browser, "score>2", "0 of 30 candidates")
+    buttons[3].click()
+    assert text(browser, "name") == str(stamps.candidate_id[3])
+    assert f"truncated: {HOSTILE} (night/{HOSTILE}3)" in text(browser, "facts")
+    browser.find_elements("css selector", "#problems button")[-1].click()
+    assert len(browser.find_elements("css selector", "#problems button")) == 25
+    assert browser.title == "night: space2vec report"
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -23,7 +23,7 @@ S2V.problems = (() => {
         const button = element("button");
         button.type = "button";
         button.title = message;
-        button.append(element("span", "", place || night.candidate[row] || `row ${row}`), element("span", "faint", reason));
+        button.append(element("span", "", place.split("/").pop() || night.candidate[row] || `row ${row}`), element("span", "faint", reason));
         button.addEventListener("click", () => onPick(row));
         const item = element("li");
         item.append(button);
