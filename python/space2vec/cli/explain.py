@@ -107,7 +107,7 @@ def _find_candidate(arguments: argparse.Namespace, problems: Problems) -> Stamps
     from space2vec.data.ids import id_keys
     from space2vec.data.own_pixels import without_other_pixels
     from space2vec.data.stamps import Stamps
-    from space2vec.data.tables import Scores
+    from space2vec.data.tables import Features
 
     wanted: str = arguments.candidate
     number = int(wanted) if wanted.isdecimal() else -1
@@ -118,7 +118,7 @@ def _find_candidate(arguments: argparse.Namespace, problems: Problems) -> Stamps
     count = 0
     for batch in read_batches(arguments, "explain", problems):
         rows = batch.rows
-        assert not isinstance(rows, Scores)
+        assert isinstance(rows, (Stamps, Features))
 
         def select(row: int, rows: Stamps | Features = rows) -> Stamps | Features:
             part = rows[row : row + 1]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec.registry import FLAGS
 
-__all__ = ["UNSCORABLE", "FlagSource", "Flagged", "bits", "count", "names", "scorable"]
+__all__ = ["UNSCORABLE", "FlagSource", "Flagged", "bits", "count", "names", "refusals", "scorable"]
 
 #: Flags on the host, or a function that fetches them from a device when they are first read.
 FlagSource: TypeAlias = "NDArray[np.uint32] | Callable[[], NDArray[np.uint32]]"
@@ -53,6 +53,11 @@ def bits(flags: Iterable[str] | str) -> int:
 def names(value: int) -> list[str]:
     """Return the names of the flags that are set in one row's bits, in the order of their bits."""
     return [flag.name for flag in FLAGS.values() if int(value) >> flag.bit & 1]
+
+
+def refusals(value: int) -> dict[str, str]:
+    """Return the flags of one row's bits that forbid a score: their names and meanings."""
+    return {flag.name: flag.meaning for flag in FLAGS.values() if not flag.scored and int(value) >> flag.bit & 1}
 
 
 def count(values: ArrayLike) -> dict[str, int]:

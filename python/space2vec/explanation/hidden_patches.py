@@ -9,14 +9,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import registry
 from space2vec.data.channels import CHANNELS
 from space2vec.data.stamps import Stamps
 from space2vec.errors import Space2vecWarning
 from space2vec.explanation.values import HiddenPatch, PixelEffects
 from space2vec.models.model import Model
 
-__all__ = ["pixel_effects", "planes_of"]
+__all__ = ["pixel_effects"]
 
 #: Side of the square around the candidate that features look at, pixels.
 _WINDOW = 51
@@ -26,14 +25,6 @@ _MOST = 21
 _BATCH = 128
 #: The pixel value that stands for a masked pixel.
 _NULL = np.float32(1e-30)
-
-
-def planes_of(model: Model) -> tuple[str, ...]:
-    """Return the planes that a model looks at: those of its recipe, and those that its features are measured on."""
-    used = set() if model.needs.recipe is None else set(model.needs.recipe.channels)
-    for name in model.feature_names:
-        used.update(registry.FEATURES[name].planes if name in registry.FEATURES else ())
-    return tuple(channel for channel in CHANNELS if channel in used)
 
 
 def pixel_effects(model: Model, stamps: Stamps, score: float, patch: int, threads: int | None) -> PixelEffects:
@@ -57,7 +48,7 @@ def pixel_effects(model: Model, stamps: Stamps, score: float, patch: int, thread
     step = min(max((patch + 1) // 2, -(-side // _MOST)), patch)
     maps: dict[str, NDArray[np.float32]] = {}
     strongest: dict[str, HiddenPatch] = {}
-    for channel in planes_of(model):
+    for channel in model.needs.planes:
         plane = stamps.plane(0, channel)
         if plane is None:
             continue

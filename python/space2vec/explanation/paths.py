@@ -7,8 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec.errors import ModelError
-from space2vec.model_files.trees import Trees
 from space2vec.models.forest import Forest
 
 __all__ = ["PathEffects", "path_effects"]
@@ -48,14 +46,7 @@ def path_effects(forest: Forest, columns: NDArray[np.float32]) -> PathEffects:
     ModelError
         If the values in the forest's file are damaged.
     """
-    trees = forest.trees
-    try:
-        forest.training_rows.check(len(trees.value), len(forest.feature_names))
-    except ValueError as error:
-        raise ModelError(f"the model {forest.name!r} cannot be explained: {error}") from error
-    share = forest.training_rows.node_value
-    inner = _even_values(trees) if share is None else share
-    value = np.where(trees.right == 0, trees.value, inner).astype(np.float64)
+    trees, value = forest.trees, forest.node_values
     x = columns if forest.fill is None else np.where(np.isnan(columns), forest.fill, columns)
     roots = trees.tree_start[:-1]
     node = np.tile(roots, (len(x), 1))
@@ -72,18 +63,3 @@ def path_effects(forest: Forest, columns: NDArray[np.float32]) -> PathEffects:
         np.add.at(effect, (rows, column), value[child] - value[at])
         node[rows, which] = child
     return PathEffects(float(value[roots].mean()), effect / len(roots))
-
-
-def _even_values(trees: Trees) -> NDArray[np.float64]:
-    """Return a value for each node (nodes,) of trees whose training rows are unknown: the mean of both branches."""
-    start = np.repeat(trees.tree_start[:-1], np.diff(trees.tree_start))
-    children = trees.children()
-    left, right = children.left + start, children.right + start
-    value = trees.value.astype(np.float64)
-    levels, level = [], trees.tree_start[:-1]
-    while len(level := level[trees.right[level] > 0]):
-        levels.append(level)
-        level = np.concatenate([left[level], right[level]])
-    for level in reversed(levels):
-        value[level] = (value[left[level]] + value[right[level]]) / 2
-    return value

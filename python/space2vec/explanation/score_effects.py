@@ -18,18 +18,21 @@ from space2vec.data.tables import Features
 from space2vec.errors.text import NAME, one_line
 from space2vec.explanation.hidden_patches import pixel_effects
 from space2vec.explanation.paths import path_effects
-from space2vec.explanation.replacement import replacement_effects, usual_values
+from space2vec.explanation.replacement import replacement_effects
 from space2vec.explanation.values import Explanation, FeatureEffect, UsualValues
 from space2vec.models.forest import Forest
 from space2vec.models.load import load
 from space2vec.models.model import Model
 from space2vec.models.network import Network
-from space2vec.registry import FLAGS
+from space2vec.models.usual_values import column_scales
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 __all__ = ["explain"]
+
+#: The note on a forest whose file has no values of its nodes.
+_EVEN = "the model does not know its training rows: where a tree divides, both branches count alike in the baseline"
 
 
 @overload
@@ -132,7 +135,8 @@ def _explain_row(
     candidate, name = id_keys(scores.candidate_id)[0], id_keys(scores.object_id)[0]
     if np.isnan(score):
         which = f"row {row}" if candidate is None else f"candidate {one_line(candidate, NAME)}"
-        reasons = [f"{flag} ({FLAGS[flag].meaning})" for flag in raised if not FLAGS[flag].scored] or raised
+        refused = flags.refusals(int(scores.flags[0]))
+        reasons = [f"{flag} ({meaning})" for flag, meaning in refused.items()] or raised
         raise ValueError(f"{which} has no score to explain: {'; '.join(reasons) or 'the model gives none'}")
     decided = _deciding(model, raised)
     if isinstance(decided, Forest):
@@ -194,34 +198,38 @@ def _inputs(model: Forest | Network, one: Stamps | Features, threads: int | None
 def _of_forest(forest: Forest, one: Stamps | Features, threads: int | None) -> _FeaturePart:
     columns = _inputs(forest, one, threads).columns
     baseline, effect = path_effects(forest, columns)
-    kept = forest.training_rows
-    quantiles = kept.quantiles
+    ranges = forest.usual_values
     usual = (
-        [None] * len(columns[0])
-        if quantiles is None
-        else [UsualValues(mid, (high - low) / 2, low, high) for low, mid, high in quantiles.reshape(-1, 3).tolist()]
+        None if ranges is None else [UsualValues(m, (high - low) / 2, low, high) for low, m, high in ranges.tolist()]
     )
-    notes = (
-        []
-        if kept.node_value is not None
-        else [
-            "the model does not know its training rows: where a tree divides, both branches count alike in the baseline"
-        ]
-    )
-    entries = zip(forest.feature_names, columns[0].tolist(), effect[0].tolist(), usual, strict=True)
-    return _FeaturePart(
-        [FeatureEffect(*entry) for entry in entries], baseline + float(effect.sum()), baseline, tuple(notes)
-    )
+    notes = () if forest.training_rows.node_value is not None else (_EVEN,)
+    effects = _effects(forest, columns, effect[0], usual)
+    return _FeaturePart(effects, baseline + float(effect.sum()), baseline, notes)
 
 
 def _of_network(network: Network, one: Stamps | Features, score: float, threads: int | None) -> _FeaturePart:
     if not network.feature_names:
         return _FeaturePart([])
-    usual = usual_values(network)
-    if usual is None:
+    scales = column_scales(network)
+    if scales is None:
         what = "a module of your own" if network.is_custom else "the model"
         return _FeaturePart([], notes=(f"features are not explained: {what} keeps no median of its training rows",))
     planes, columns = _inputs(network, one, threads)
-    effect = replacement_effects(network, planes, columns, score, usual, threads)
-    entries = zip(network.feature_names, columns[0].tolist(), effect.tolist(), usual, strict=True)
-    return _FeaturePart([FeatureEffect(*entry) for entry in entries])
+    effect = replacement_effects(network, planes, columns, score, scales.median.astype(np.float32), threads)
+    usual = [UsualValues(*pair) for pair in zip(scales.median.tolist(), scales.spread.tolist(), strict=True)]
+    return _FeaturePart(_effects(network, columns, effect, usual))
+
+
+def _effects(
+    model: Forest | Network,
+    columns: NDArray[np.float32],
+    effect: NDArray[np.float64],
+    usual: Sequence[UsualValues | None] | None,
+) -> list[FeatureEffect]:
+    """Join the columns (1, k) of a candidate, their effects (k,) and what is known of them."""
+    known = [None] * len(effect) if usual is None else usual
+    entries = zip(
+        model.feature_names, columns[0].tolist(), effect.tolist(), known, model.needs.meanings, model.needs.units,
+        strict=True,
+    )  # fmt: skip
+    return [FeatureEffect(*entry) for entry in entries]

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import registry
-
 if TYPE_CHECKING:
     from space2vec.data.types import Json
 
@@ -51,24 +49,18 @@ class FeatureEffect:
         By how much it raised P(real); negative if it lowered it. :class:`Explanation` says what it is compared with.
     usual : UsualValues, optional
         Its values among the training rows; None if the model does not know them.
+    meaning : str
+        What it shows, in plain words from the registry; empty for a column of your own.
+    unit : str
+        The unit of its values; empty if they have none.
     """
 
     name: str
     value: float
     effect: float
     usual: UsualValues | None = None
-
-    @property
-    def meaning(self) -> str:
-        """What the feature shows, in plain words from the registry; empty for a column of your own."""
-        entry = registry.FEATURES.get(self.name)
-        return "" if entry is None else entry.tells or entry.definition
-
-    @property
-    def unit(self) -> str:
-        """The unit of its values; empty if they have none."""
-        entry = registry.FEATURES.get(self.name)
-        return "" if entry is None else entry.unit
+    meaning: str = ""
+    unit: str = ""
 
     def to_dict(self) -> dict[str, Json]:
         """Return the effect as JSON values."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from space2vec import model_files, registry
 from space2vec.data.detections import Detections
 from space2vec.data.flux_units import describe_normalisation, find_normalisation
-from space2vec.data.stamps import Stamps
+from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.data.tables import Features
 from space2vec.errors import ModelError, Space2vecWarning
 from space2vec.model_files.header import Header
@@ -153,6 +153,28 @@ class Needs:
         """The inputs of the model in order, ``"planes"``, ``"features"`` or both, and the shape of one row of each."""
         shapes: dict[str, tuple[int, ...]] = {} if self.recipe is None else {"planes": self.recipe.shape}
         return {**shapes, "features": (len(self.header.feature_names),)} if self.header.feature_names else shapes
+
+    @cached_property
+    def planes(self) -> tuple[str, ...]:
+        """The planes that the model looks at: those of its recipe, and those that its features are measured on."""
+        used = set() if self.recipe is None else set(self.recipe.channels)
+        used.update(plane for entry in self._entries if entry is not None for plane in entry.planes)
+        return tuple(channel for channel in CHANNELS if channel in used)
+
+    @property
+    def meanings(self) -> tuple[str, ...]:
+        """What each column of the model shows, in plain words; empty for one that the registry does not know."""
+        return tuple("" if entry is None else entry.tells or entry.definition for entry in self._entries)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The unit of each column of the model; empty where it has none or the registry does not know it."""
+        return tuple("" if entry is None else entry.unit for entry in self._entries)
+
+    @property
+    def _entries(self) -> list[registry.FeatureEntry | None]:
+        """The entry of each column in the registry."""
+        return [registry.FEATURES.get(name) for name in self.header.feature_names]
 
     @property
     def catalogue(self) -> list[int]:

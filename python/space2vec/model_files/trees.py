@@ -100,6 +100,20 @@ class Trees:
         left = np.where(leaf, -1, local + 1).astype(np.int32)
         return Children(left, np.where(leaf, -1, local + self.right).astype(np.int32))
 
+    def even_values(self) -> NDArray[np.float64]:
+        """Return a value for each node (nodes,): P(real) of a leaf, and at a split the mean of both branches."""
+        start = np.repeat(self.tree_start[:-1], np.diff(self.tree_start))
+        children = self.children()
+        left, right = children.left + start, children.right + start
+        value = self.value.astype(np.float64)
+        levels, level = [], self.tree_start[:-1]
+        while len(level := level[self.right[level] > 0]):
+            levels.append(level)
+            level = np.concatenate([left[level], right[level]])
+        for level in reversed(levels):
+            value[level] = (value[left[level]] + value[right[level]]) / 2
+        return value
+
     @classmethod
     def concatenate(cls, trees: list[Trees]) -> Trees:
         """Concatenate several sets of trees in order."""

@@ -161,6 +161,41 @@ class Forest(Model):
         )
         return cls(parts.trees, header, parts.fill, TrainingRows(parts.node_value))
 
+    @property
+    def node_values(self) -> NDArray[np.float64]:
+        """P(real) of the training rows that reached each node (nodes,).
+
+        If the file does not have it, both branches of a split count alike.
+
+        Raises
+        ------
+        ModelError
+            If the values in the file are damaged.
+        """
+        kept = self._kept()
+        inner = self.trees.even_values() if kept.node_value is None else kept.node_value
+        return np.where(self.trees.right == 0, self.trees.value, inner).astype(np.float64)
+
+    @property
+    def usual_values(self) -> NDArray[np.float64] | None:
+        """The central 68 % and between them the median of each column's training rows (k, 3); None if not known.
+
+        Raises
+        ------
+        ModelError
+            If the values in the file are damaged.
+        """
+        quantiles = self._kept().quantiles
+        return None if quantiles is None else quantiles.astype(np.float64).reshape(-1, 3)
+
+    def _kept(self) -> TrainingRows:
+        """Check what it keeps of its training rows, which no score needs, and return it."""
+        try:
+            self.training_rows.check(len(self.trees.value), len(self.feature_names))
+        except ValueError as error:
+            raise ModelError(f"the model {self.name!r} cannot be explained: {error}") from error
+        return self.training_rows
+
     def with_usual_values(self, x: NDArray[np.float32]) -> Self:
         """Return the same forest with the usual values of its columns, which explanations show beside a candidate's.
 

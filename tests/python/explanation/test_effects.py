@@ -15,7 +15,6 @@ import space2vec as s2v
 from helpers import cascades, tiny_models
 from space2vec import model_files
 from space2vec.errors import ModelError
-from space2vec.explanation.hidden_patches import planes_of
 from space2vec.model_files.calibration import Calibration
 from space2vec.model_files.header import Header
 from space2vec.model_files.trees import TrainingRows, Trees
@@ -229,7 +228,7 @@ def test_a_map_is_the_mean_over_the_patches_that_cover_a_pixel(night: s2v.Stamps
 
 def test_planes_and_features_that_a_model_does_not_use_have_no_effect(night: s2v.Stamps, tmp_path: Path) -> None:
     model = tiny_forest(tmp_path, "snr_2", "peak_snr", "MAG")
-    assert planes_of(model) == ("difference",)
+    assert model.needs.planes == ("difference",)
     trees = dataclasses.replace(model.trees, feature=np.zeros_like(model.trees.feature))
     one_sided = s2v.Forest(trees, model.header)
     found = s2v.explain(one_sided, night, 0, pixels=False)
