@@ -20,7 +20,7 @@ from space2vec.cli.common import (
     positive,
     read_batches,
 )
-from space2vec.cli.own_module import load_model
+from space2vec.cli.own_module import load_scorer
 from space2vec.cli.printing import print_line, print_notice
 from space2vec.errors.text import NAME, one_line
 
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_picture(arguments.output)
     if arguments.json:
         check_writable(Path(arguments.json))
-    model = load_model(arguments)
+    model = load_scorer(arguments)
     problems = Problems()
     one = _find_candidate(arguments, problems)
     explained = explain(model, one, patch=arguments.patch, threads=arguments.threads)

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from space2vec.cli.columns_option import PacketColumns, add_columns
 from space2vec.cli.common import Problems, add_compute_options, add_inputs, add_model, probability, read_batches
-from space2vec.cli.own_module import load_scorer
 from space2vec.cli.labelled_rows import paths_of_rows
-from space2vec.cli.own_module import load_model
+from space2vec.cli.own_module import load_scorer
 from space2vec.cli.printing import print_line
 
 if TYPE_CHECKING:
