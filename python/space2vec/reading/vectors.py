@@ -55,13 +55,20 @@ def read_vectors(path: str | os.PathLike[str], *, limits: Limits = _LIMITS) -> V
         If it cannot be opened.
     """
     place = Path(path)
+    try:
+        return _read(place, limits)
+    except ReadError as error:
+        raise ReadError(f"{place}: {error}") from None
+
+
+def _read(place: Path, limits: Limits) -> Vectors:
     with open_parquet(place) as file, damage_as_read_errors(place, "damaged"):
         schema = file.schema_arrow
-        size = _size_of_vectors(schema, place)
+        size = _size_of_vectors(schema)
         names = [name for name in dict.fromkeys(schema.names) if name in (*_MAIN, *Table(schema).paths)]
         rows = file.metadata.num_rows
         paths = ["vector.list.element" if name == "vector" else name for name in names]
-        limits.check_bytes_at_once(rows * size, place.stat().st_size, f"{place}: its vectors")
+        limits.check_bytes_at_once(rows * size, place.stat().st_size, "its vectors")
         vector, flags = np.zeros((rows, size), dtype=np.int8), np.zeros(rows, dtype=np.uint32)
         objects: list[NDArray[np.generic]] = []
         candidates: list[NDArray[np.generic]] = []
@@ -88,15 +95,15 @@ def read_vectors(path: str | os.PathLike[str], *, limits: Limits = _LIMITS) -> V
     )
 
 
-def _size_of_vectors(schema: pyarrow.Schema, path: Path) -> int:
+def _size_of_vectors(schema: pyarrow.Schema) -> int:
     """Return the number of integers of a vector; ReadError if a table holds no vectors."""
     import pyarrow as pa
 
     if schema.names.count("vector") != 1:
-        raise ReadError(f"{path}: no vectors: the table has no column vector, or several; space2vec embed makes one")
+        raise ReadError("no vectors: the table has no column vector, or several; space2vec embed makes one")
     kind = schema.field("vector").type
     if not pa.types.is_fixed_size_list(kind) or kind.value_type != pa.int8() or not kind.list_size:
-        raise ReadError(f"{path}: no vectors: its column vector holds {kind}, no lists of int8 of one fixed size")
+        raise ReadError(f"no vectors: its column vector holds {kind}, no lists of int8 of one fixed size")
     return int(kind.list_size)
 
 

@@ -118,6 +118,10 @@ def fuzz_parquet(data: bytes, folder: Path) -> None:
     with _budget(len(whole)):
         _read(path)
         _read_columns(path)
+        with suppress(ReadError):
+            vectors = s2v.read_vectors(path)
+            _look(vectors)
+            _require(vectors.vector.dtype == np.int8 and len(vectors.vector) == len(vectors), "a vector a row")
 
 
 def fuzz_npz(data: bytes, folder: Path) -> None:
@@ -172,6 +176,10 @@ def fuzz_model(data: bytes, folder: Path) -> None:
             return
         _require(all(line.isprintable() for line in repr(model).split("\n")), "what is shown is printable")
         try:
+            if model.vector:
+                vectors = model.embed(_STAMPS, threads=1).vector
+                _require(vectors.shape == (_ROWS, model.vector) and (vectors > -128).all(), "a vector a row")
+                return
             scores = model.score(_STAMPS, threads=1)
         except (BackendError, ModelError):
             return
