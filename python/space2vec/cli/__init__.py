@@ -39,6 +39,7 @@ _COMMANDS = {
     "embed": "turn candidates into vectors",
     "index": "make an index of vectors, or add a night to it",
     "similar": "find the candidates that look most like another",
+    "cluster": "find the kinds of a night, and what is new",
     "stream": "score alerts as they arrive from Kafka",
     "train": "train a model",
     "evaluate": "measure scores against labels",
