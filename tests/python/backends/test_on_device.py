@@ -7,12 +7,14 @@ named as not run.
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import space2vec as s2v
+from helpers import tiny_models
 from parity import suite
 from space2vec import registry
 from space2vec.data.device import DeviceArray
@@ -210,6 +212,24 @@ def test_the_networks(name: str, pixels: np.ndarray) -> None:
             assert np.array_equal(scores.flags, expected.flags)
     given = model.inputs(lacking).arrays
     assert bits(model.predict(*map(DeviceArray.of_host, given))) == model.predict(*given).tobytes()
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("name", tiny_models.vector_models())
+def test_networks_of_vectors(name: str, library: str, pixels: np.ndarray, tmp_path: Path) -> None:
+    file = tmp_path / "vectors.safetensors"
+    file.write_bytes(tiny_models.vector_models()[name])
+    model = s2v.load(file)
+    here = s2v.Stamps(pixels)
+    expected = model.embed(here, device="cpu")
+    there = model.embed(s2v.Stamps(put(library, pixels)))
+    assert of_library(library, there.vector)
+    with model.embed_pipeline("cuda") as pipeline:
+        piped = s2v.Vectors.concatenate(list(pipeline.run([here[:100], here[100:]])))
+    for vectors in (there, model.embed(here, device="cuda"), piped):
+        assert bits(vectors.vector) == expected.vector.tobytes()
+        assert np.array_equal(vectors.flags, expected.flags)
+    assert not expected.has_vector.all()
 
 
 @pytest.mark.parametrize("library", ["torch", "space2vec"])
