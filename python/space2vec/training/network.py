@@ -156,6 +156,8 @@ def train_network(
         the end of the training needs is checked before the first epoch.
     OutputError
         If the folder holds a run that may not be resumed, or one of other settings.
+    ModelError
+        If the network to start from gives vectors, not scores.
     """
     how = fit_settings or (FitSettings() if start is None else tuning_settings(len(rows)))
     changes = augmentation or Augmentation()
@@ -269,6 +271,7 @@ def network_header(
     The arguments are those of :func:`train_network`, which raises the same errors.
     """
     if start is not None:
+        start.check_gives_scores()
         given = {"architecture": architecture, "settings": settings, "recipe": recipe, "features": features}
         if too_many := [argument for argument, value in given.items() if value is not None]:
             raise ValueError(f"the network to start from decides its {', '.join(too_many)}: leave that out")

@@ -114,6 +114,9 @@ def test_a_model_that_scores_gives_no_vectors():
 
 def test_a_model_of_vectors_gives_no_scores(network, vector_file, tmp_path):
     stamps = odd_stamps()
+    pytest.importorskip("torch")
+    from space2vec.training.network import network_header
+
     assert network.vector == 64
     planes, features = network.inputs(stamps).arrays
     calls = {
@@ -122,6 +125,7 @@ def test_a_model_of_vectors_gives_no_scores(network, vector_file, tmp_path):
         "score_arrow": lambda: network.score_arrow(pa.table({"cutoutScience": [b""]})),
         "messages": lambda: MessageReader(model=network),
         "engines": lambda: BatchScorer(network),
+        "training": lambda: network_header(None, None, None, None, None, network),
         "export": lambda: write_graph(network, tmp_path / "model.onnx"),
     }
     for call in calls.values():
