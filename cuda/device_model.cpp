@@ -26,6 +26,7 @@ std::unique_ptr<s2v_cuda_model> copy_model(int device, const s2v_model &model) {
     copy->convention = model.convention;
     copy->recipe = model.recipe;
     if (model.recipe) copy->pixels = std::int64_t{model.recipe->planes} * model.recipe->height * model.recipe->width;
+    copy->vector = model.vector;
     copy->foreign = std::find(model.place.begin(), model.place.end(), kForeignColumn) != model.place.end();
     copy->place = DeviceArray<std::int32_t>(model.place);
     copy->x = DeviceArray<float>(model.calibration.x);

@@ -62,6 +62,9 @@ void score_forest(void *stream, const DeviceForest &forest, const kernel::Calibr
 void score_network(void *stream, const DeviceNetwork &network, const kernel::CalibrationView &calibration,
                    const RowInputs &rows, float *score);
 
+// Their vectors (n, numbers) by a network of vectors, zeros where a row is not scored.
+void embed_network(void *stream, const DeviceNetwork &network, const RowInputs &rows, std::int8_t *vectors);
+
 }  // namespace s2v::cuda
 
 struct s2v_cuda_model {
@@ -71,6 +74,7 @@ struct s2v_cuda_model {
     s2v_convention convention = S2V_CONVENTION_CODE;
     std::optional<s2v::ModelRecipe> recipe;
     std::int64_t pixels = 0;  // of the planes of a row
+    std::int32_t vector = 0;  // numbers of the vector that it gives; 0: it gives a score
     bool foreign = false;     // it takes columns that neither stamps nor the catalogue give
     s2v::cuda::DeviceArray<std::int32_t> place;
     s2v::cuda::DeviceArray<float> x, y;  // (knots) of the calibration, or empty

@@ -240,6 +240,11 @@ void check_runs(const s2v_cuda_model *model) {
         throw Failure(S2V_BAD_MODEL, "the model holds no integers, and floats are not run here");
 }
 
+void check_gives(const s2v_cuda_model *model, bool vectors) {
+    check_runs(model);
+    if ((model->vector > 0) != vectors) throw Failure(S2V_BAD_MODEL, vectors ? kGivesScores : kGivesVectors);
+}
+
 void check_rows(std::int64_t n) {
     require(n >= 0 && n <= std::numeric_limits<std::int32_t>::max(), "n");
 }
@@ -256,6 +261,13 @@ void check_table(const s2v_cuda_model *model, const float *columns, std::int64_t
 void apply_table_rule(const s2v_cuda_model &model, void *stream, const float *columns, const std::uint32_t *raised,
                       std::int64_t n, float *score, std::uint32_t *flags) {
     launch_warps(table_rule_kernel, 0, n, stream, n, model.needs, places_of(model), columns, raised, score, flags);
+}
+
+// Calls work(some of the stamps, first row) for so many rows after others.
+template <class Work>
+void in_parts(const s2v_stamps &stamps, std::int64_t rows, Work work) {
+    for (std::int64_t begin = 0; begin < stamps.n; begin += rows)
+        work(some_of(stamps, begin, std::min(rows, stamps.n - begin)), begin);
 }
 
 // What the calls that take stamps have in common.
@@ -315,12 +327,11 @@ s2v_status s2v_cuda_model_inputs(const s2v_cuda_model *model, void *stream, cons
         cuda::require_aligned(planes, columns, flags);
         const cuda::OnDevice here(model->device);
         const cuda::Parts parts(*model, rows, scratch);
-        for (std::int64_t begin = 0; begin < stamps->n; begin += rows) {
-            const s2v_stamps some = cuda::some_of(*stamps, begin, std::min(rows, stamps->n - begin));
+        cuda::in_parts(*stamps, rows, [&](const s2v_stamps &some, std::int64_t begin) {
             cuda::take_stamps(*model, stream, some, beside, begin, parts,
                               {planes ? planes + begin * model->pixels : planes, nullptr, nullptr},
                               columns ? columns + begin * width : columns, flags + begin, scored + begin);
-        }
+        });
     });
 }
 
@@ -328,14 +339,32 @@ s2v_status s2v_cuda_model_score(const s2v_cuda_model *model, void *stream, const
                                 const s2v_catalogue *known, void *scratch, int64_t rows, float *score,
                                 uint32_t *flags) {
     return cuda::guarded_call([&] {
-        cuda::check_runs(model);
+        cuda::check_gives(model, false);
         const s2v_catalogue beside = cuda::check_stamps(model, stamps, known, scratch, rows, score, flags);
         cuda::require_aligned(score, flags);
         const cuda::OnDevice here(model->device);
-        for (std::int64_t begin = 0; begin < stamps->n; begin += rows) {
-            const s2v_stamps some = cuda::some_of(*stamps, begin, std::min(rows, stamps->n - begin));
+        cuda::in_parts(*stamps, rows, [&](const s2v_stamps &some, std::int64_t begin) {
             cuda::score_stamps(*model, stream, some, beside, begin, rows, scratch, score + begin, flags + begin);
-        }
+        });
+    });
+}
+
+s2v_status s2v_cuda_model_embed(const s2v_cuda_model *model, void *stream, const s2v_stamps *stamps,
+                                const s2v_catalogue *known, void *scratch, int64_t rows, int8_t *vectors,
+                                uint32_t *flags) {
+    return cuda::guarded_call([&] {
+        cuda::check_gives(model, true);
+        const s2v_catalogue beside = cuda::check_stamps(model, stamps, known, scratch, rows, vectors, flags);
+        cuda::require_aligned(flags);
+        const cuda::OnDevice here(model->device);
+        const cuda::Parts parts(*model, rows, scratch);
+        cuda::in_parts(*stamps, rows, [&](const s2v_stamps &some, std::int64_t begin) {
+            cuda::take_stamps(*model, stream, some, beside, begin, parts, parts.planes, parts.columns, flags + begin,
+                              parts.scored);
+            cuda::embed_network(stream, *model->network,
+                                {parts.planes.planes, parts.planes.bytes, parts.columns, parts.scored, some.n},
+                                vectors + begin * model->vector);
+        });
     });
 }
 
@@ -351,7 +380,7 @@ s2v_status s2v_cuda_model_check_columns(const s2v_cuda_model *model, void *strea
 s2v_status s2v_cuda_model_score_columns(const s2v_cuda_model *model, void *stream, const float *columns,
                                         const uint32_t *raised, int64_t n, float *score, uint32_t *flags) {
     return cuda::guarded_call([&] {
-        cuda::check_runs(model);
+        cuda::check_gives(model, false);
         cuda::check_table(model, columns, n, score, flags);
         if (n == 0) return;
         const cuda::OnDevice here(model->device);
@@ -363,7 +392,7 @@ s2v_status s2v_cuda_model_score_columns(const s2v_cuda_model *model, void *strea
 s2v_status s2v_cuda_model_predict(const s2v_cuda_model *model, void *stream, const float *planes, const float *columns,
                                   int64_t n, float *score) {
     return cuda::guarded_call([&] {
-        cuda::check_runs(model);
+        cuda::check_gives(model, false);
         if (model->first) throw Failure(S2V_BAD_MODEL, "inputs of a cascade are scored on the host alone");
         cuda::check_rows(n);
         if (n == 0) return;
@@ -371,6 +400,19 @@ s2v_status s2v_cuda_model_predict(const s2v_cuda_model *model, void *stream, con
         cuda::require_aligned(planes, columns, score);
         const cuda::OnDevice here(model->device);
         cuda::score_rows(*model, stream, {planes, nullptr, columns, nullptr, n}, score);
+    });
+}
+
+s2v_status s2v_cuda_model_predict_vectors(const s2v_cuda_model *model, void *stream, const float *planes,
+                                          const float *columns, int64_t n, int8_t *vectors) {
+    return cuda::guarded_call([&] {
+        cuda::check_gives(model, true);
+        cuda::check_rows(n);
+        if (n == 0) return;
+        require(vectors && planes && (columns || model->place.size() == 0), "null pointer");
+        cuda::require_aligned(planes, columns);
+        const cuda::OnDevice here(model->device);
+        cuda::embed_network(stream, *model->network, {planes, nullptr, columns, nullptr, n}, vectors);
     });
 }
 

@@ -40,6 +40,24 @@ __device__ __noinline__ bool map_planes(const kernel::NetworkView &network, cons
     return true;
 }
 
+// Encodes what is given of a row, which is number `taken` of its group. False: it has no score.
+__device__ __forceinline__ bool encode_row(const kernel::NetworkView &network, const RowInputs &given, std::int64_t row,
+                                           int taken, const kernel::NetworkScratch &scratch) {
+    const kernel::WarpTeam team;
+    const int columns = network.column.given;
+    if (given.scored && !given.scored[row]) return false;
+    if (network.planes > 0) {
+        if (!map_planes(network, given, row, scratch.map[0])) return false;
+        kernel::encode_map<Dot>(team, network, taken, scratch);
+    }
+    if (columns > 0) {
+        const float *const from = given.columns + row * columns;
+        team.for_each(columns, [&](int i) { scratch.x[i] = from[i]; });
+        kernel::encode_row_columns(team, network, taken, scratch);
+    }
+    return true;
+}
+
 __global__ void __launch_bounds__(threads_of(kNetworkWarps), 1)
     network_kernel(const __grid_constant__ kernel::NetworkView network,
                    const __grid_constant__ kernel::CalibrationView calibration, NetworkShare share,
@@ -51,23 +69,13 @@ __global__ void __launch_bounds__(threads_of(kNetworkWarps), 1)
     scratch.nearer = bring_near(network, share.near);
     auto *const made = reinterpret_cast<float *>(own + share.bytes - kScoreBytes);
     const kernel::WarpTeam team;
-    const int columns = network.column.given;
     each_row((given.n + together - 1) / together, [&](std::int64_t group) {
         const std::int64_t begin = group * together;
         const int rows = static_cast<int>(given.n - begin < together ? given.n - begin : together);
         unsigned scored = 0;  // bits
         int taken = 0;
         for (int row = 0; row < rows; ++row) {
-            if (given.scored && !given.scored[begin + row]) continue;
-            if (network.planes > 0) {
-                if (!map_planes(network, given, begin + row, scratch.map[0])) continue;
-                kernel::encode_map<Dot>(team, network, taken, scratch);
-            }
-            if (columns > 0) {
-                const float *const from = given.columns + (begin + row) * columns;
-                team.for_each(columns, [&](int i) { scratch.x[i] = from[i]; });
-                kernel::encode_row_columns(team, network, taken, scratch);
-            }
+            if (!encode_row(network, given, begin + row, taken, scratch)) continue;
             scored |= 1u << row;
             ++taken;
         }
@@ -80,17 +88,46 @@ __global__ void __launch_bounds__(threads_of(kNetworkWarps), 1)
     });
 }
 
-}  // namespace
+// The vectors of rows, one row at a time: a network of vectors takes planes.
+__global__ void __launch_bounds__(threads_of(kNetworkWarps), 1)
+    vector_kernel(const __grid_constant__ kernel::NetworkView network, NetworkShare share,
+                  const __grid_constant__ RowInputs given, std::int8_t *vectors) {
+    kernel::NetworkScratch scratch{};
+    kernel::divide_scratch<Dot>(network, 1, warp_memory(share.bytes, share.near), scratch, true);
+    scratch.nearer = bring_near(network, share.near);
+    const kernel::WarpTeam team;
+    each_row(given.n, [&](std::int64_t row) {
+        std::int8_t *const to = vectors + row * network.vector;
+        if (encode_row(network, given, row, 0, scratch))
+            kernel::embed_rows<Dot>(team, network, 1, scratch, to);
+        else
+            team.for_each(network.vector, [&](int k) { to[k] = 0; });
+    });
+}
 
-void score_network(void *stream, const DeviceNetwork &network, const kernel::CalibrationView &calibration,
-                   const RowInputs &given, float *score) {
-    NetworkShare share = network_share(network.view, given.n);
-    // Where a multiprocessor has little shared memory, its warps need it more than the weights.
+// How a kernel's rows are spread. Where a multiprocessor has little shared memory, its warps need it more than the
+// weights.
+template <class Kernel>
+NetworkShare share_of(Kernel of, const kernel::NetworkView &view, std::int64_t n) {
+    NetworkShare share = network_share(view, n);
     const auto warps = [&](int near) {
-        const Spread spread = spread_of(network_kernel, {share.bytes, near});
+        const Spread spread = spread_of(of, {share.bytes, near});
         return spread.warps * spread.resident;
     };
     if (share.near > 0 && warps(share.near) < warps(0)) share.near = 0;
+    return share;
+}
+
+}  // namespace
+
+void embed_network(void *stream, const DeviceNetwork &network, const RowInputs &given, std::int8_t *vectors) {
+    const NetworkShare share = share_of(vector_kernel, network.view, given.n);
+    launch_warps(vector_kernel, {share.bytes, share.near}, given.n, stream, network.view, share, given, vectors);
+}
+
+void score_network(void *stream, const DeviceNetwork &network, const kernel::CalibrationView &calibration,
+                   const RowInputs &given, float *score) {
+    const NetworkShare share = share_of(network_kernel, network.view, given.n);
     launch_warps(network_kernel, {share.bytes, share.near}, (given.n + share.together - 1) / share.together, stream,
                  network.view, calibration, share, given, score);
 }

@@ -109,6 +109,10 @@ py::dict to_python(const s2v_batch &batch, py::array_t<float> pixels, std::size_
         out["score"] = copy_array(batch.score, {n});
         out["score_flags"] = copy_array(batch.score_flags, {n});
     }
+    if (batch.vectors) {
+        out["vectors"] = copy_array(batch.vectors, {n, py::ssize_t{batch.vector}});
+        out["vector_flags"] = copy_array(batch.vector_flags, {n});
+    }
     std::vector<std::int32_t> source(static_cast<std::size_t>(n));
     std::vector<std::int64_t> record(source.size());
     std::vector<std::uint64_t> offset(source.size()), block(source.size());

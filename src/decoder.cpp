@@ -24,12 +24,16 @@ class Decoder {
 public:
     Decoder(std::vector<std::string> fields, std::uint32_t planes, bool pixels, std::int32_t sets,
             std::int32_t convention, float saturation, bool catalogue, py::object decode_image,
-            std::shared_ptr<Model> model, const Limits &limits)
-        : field_count_(fields.size()), sets_(sets), model_(std::move(model)), image_decoder_(std::move(decode_image)) {
+            std::shared_ptr<Model> model, const Limits &limits, std::shared_ptr<Model> embedder)
+        : field_count_(fields.size()),
+          sets_(sets),
+          model_(std::move(model)),
+          embedder_(std::move(embedder)),
+          image_decoder_(std::move(decode_image)) {
         std::vector<const char *> paths;
         for (const std::string &field : fields) paths.push_back(field.c_str());
-        s2v_reading reading =
-            reading_of(planes, pixels, sets, convention, saturation, 1, std::nullopt, model_.get(), catalogue);
+        s2v_reading reading = reading_of(planes, pixels, sets, convention, saturation, 1, std::nullopt, model_.get(),
+                                         embedder_.get(), catalogue);
         image_decoder_.serve(reading);
         reading.field_count = static_cast<std::int32_t>(paths.size());
         reading.fields = paths.data();
@@ -80,6 +84,7 @@ private:
     std::size_t field_count_;
     std::int32_t sets_;
     std::shared_ptr<Model> model_;
+    std::shared_ptr<Model> embedder_;
     ImageDecoder image_decoder_;
     std::unique_ptr<s2v_decoder, Free> decoder_;
 };
@@ -104,9 +109,10 @@ void register_decoder(py::module_ &module) {
         py::arg("survey"), py::arg("fields"), py::arg("present"));
     py::class_<Decoder>(module, "Decoder")
         .def(py::init<std::vector<std::string>, std::uint32_t, bool, std::int32_t, std::int32_t, float, bool,
-                      py::object, std::shared_ptr<Model>, Limits>(),
+                      py::object, std::shared_ptr<Model>, Limits, std::shared_ptr<Model>>(),
              py::arg("fields"), py::arg("planes"), py::arg("pixels"), py::arg("sets"), py::arg("convention"),
-             py::arg("saturation"), py::arg("catalogue"), py::arg("decode_image"), py::arg("model"), py::arg("limits"))
+             py::arg("saturation"), py::arg("catalogue"), py::arg("decode_image"), py::arg("model"), py::arg("limits"),
+             py::arg("embedder") = std::shared_ptr<Model>())
         .def("add_schema", &Decoder::add_schema, py::arg("id"), py::arg("json"))
         .def("decode", &Decoder::decode, py::arg("messages"))
         .def("schema_fields", &Decoder::schema_fields, py::arg("schema"))

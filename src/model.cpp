@@ -170,11 +170,21 @@ Model::Model(const py::bytes &file) {
     check(s2v_model_needs(made, &needs_), "Model");
 }
 
+void Model::check_inputs(const std::optional<Column<float>> &planes, const std::optional<Column<float>> &columns,
+                         py::ssize_t n) const {
+    if ((planes ? planes->size() : 0) != n * plane_pixels() || (columns ? columns->size() : 0) != n * needs_.columns)
+        throw std::invalid_argument("planes and columns must be what the model takes, (n, ...)");
+}
+
+void Model::check_vectors(const Column<std::int8_t> &vectors, py::ssize_t n) const {
+    if (vectors.ndim() != 2 || vectors.shape(0) != n || (needs_.vector > 0 && vectors.shape(1) != needs_.vector))
+        throw std::invalid_argument("vectors must have shape (n, numbers of the model's vectors)");
+}
+
 void Model::predict(const std::optional<Column<float>> &planes, const std::optional<Column<float>> &columns,
                     Column<float> &score, int threads) const {
     const py::ssize_t n = score.size();
-    if ((planes ? planes->size() : 0) != n * plane_pixels() || (columns ? columns->size() : 0) != n * needs_.columns)
-        throw std::invalid_argument("Model.predict: planes and columns must be what the model takes, (n, ...)");
+    check_inputs(planes, columns, n);
     const float *const seen = planes ? planes->data() : nullptr;
     const float *const known = columns ? columns->data() : nullptr;
     float *const out = score.mutable_data();
@@ -184,42 +194,102 @@ void Model::predict(const std::optional<Column<float>> &planes, const std::optio
     });
 }
 
-void Model::score(const py::object &given, const std::optional<Column<float>> &catalogue, Column<float> &score,
-                  Column<std::uint32_t> &flags, int threads) const {
+void Model::predict_vectors(const std::optional<Column<float>> &planes, const std::optional<Column<float>> &columns,
+                            Column<std::int8_t> &vectors, int threads) const {
+    const py::ssize_t n = vectors.ndim() > 0 ? vectors.shape(0) : 0;
+    check_vectors(vectors, n);
+    check_inputs(planes, columns, n);
+    const float *const seen = planes ? planes->data() : nullptr;
+    const float *const known = columns ? columns->data() : nullptr;
+    std::int8_t *const out = vectors.mutable_data();
+    in_turns(n, threads, "Model.predict_vectors", [&](std::int64_t begin, std::int64_t end) {
+        return s2v_model_predict_vectors(model_.get(), from(seen, begin * plane_pixels()),
+                                         from(known, begin * needs_.columns), end - begin, out + begin * needs_.vector,
+                                         threads);
+    });
+}
+
+template <class Work>
+void Model::over_stamps(const py::object &given, const std::optional<Column<float>> &catalogue, py::ssize_t n,
+                        int threads, const char *what, Work work) const {
     const StampArrays arrays(given);
     const s2v_stamps &stamps = arrays.view();
+    if (n != stamps.n) throw std::invalid_argument("the results must have shape (n, ...)");
     const StampData known(given, catalogue, stamps.n);
-    if (score.size() != stamps.n || flags.size() != stamps.n)
-        throw std::invalid_argument("score and flags must have shape (n,)");
-    float *const out = score.mutable_data();
-    std::uint32_t *const bits = flags.mutable_data();
     const int workers = stamps.n > 1 ? threads : 1;
     const Lent scorer(idle_, model_.get(), workers);
-    in_turns(stamps.n, workers, "Model.score", [&](std::int64_t begin, std::int64_t end) {
+    in_turns(stamps.n, workers, what, [&](std::int64_t begin, std::int64_t end) {
         const s2v_stamps part = part_of(stamps, begin, end);
         const s2v_catalogue beside = part_of(known.view(), begin);
-        return s2v_score_stamps(scorer.get(), &part, &beside, out + begin, bits + begin);
+        return work(scorer.get(), part, beside, begin);
+    });
+}
+
+void Model::score(const py::object &stamps, const std::optional<Column<float>> &catalogue, Column<float> &score,
+                  Column<std::uint32_t> &flags, int threads) const {
+    if (score.size() != flags.size()) throw std::invalid_argument("score and flags must have shape (n,)");
+    float *const out = score.mutable_data();
+    std::uint32_t *const bits = flags.mutable_data();
+    over_stamps(stamps, catalogue, score.size(), threads, "Model.score",
+                [&](s2v_scorer *scorer, const s2v_stamps &part, const s2v_catalogue &beside, std::int64_t row) {
+                    return s2v_score_stamps(scorer, &part, &beside, out + row, bits + row);
+                });
+}
+
+void Model::embed(const py::object &stamps, const std::optional<Column<float>> &catalogue, Column<std::int8_t> &vectors,
+                  Column<std::uint32_t> &flags, int threads) const {
+    check_vectors(vectors, flags.size());
+    std::int8_t *const out = vectors.mutable_data();
+    std::uint32_t *const bits = flags.mutable_data();
+    over_stamps(stamps, catalogue, flags.size(), threads, "Model.embed",
+                [&](s2v_scorer *scorer, const s2v_stamps &part, const s2v_catalogue &beside, std::int64_t row) {
+                    return s2v_embed_stamps(scorer, &part, &beside, out + row * needs_.vector, bits + row);
+                });
+}
+
+template <class Work>
+void Model::over_frames(const FieldArrays &field, const std::optional<Column<float>> &catalogue,
+                        const Column<std::uint32_t> &raised, int threads, const char *what, Work work) const {
+    const std::int64_t n = field.n();
+    if (raised.size() != n) throw std::invalid_argument("raised must have shape (n,)");
+    if (catalogue && catalogue->size() != n * S2V_CATALOGUE_COLUMNS)
+        throw std::invalid_argument("catalogue must have shape (n, 20)");
+    const s2v_catalogue known = {sizeof known, catalogue ? catalogue->data() : nullptr, raised.data()};
+    const int workers = n > 1 ? threads : 1;
+    const Lent scorer(idle_, model_.get(), workers);
+    in_turns(n, workers, what, [&](std::int64_t begin, std::int64_t end) {
+        const s2v_catalogue beside = part_of(known, begin);
+        return work(scorer.get(), beside, begin, end - begin);
     });
 }
 
 void Model::score_frames(const FieldArrays &field, const std::optional<Column<float>> &catalogue,
                          const Column<std::uint32_t> &raised, Column<float> &score, Column<std::uint32_t> &flags,
                          int threads) const {
-    const std::int64_t n = field.n();
-    if (raised.size() != n || score.size() != n || flags.size() != n)
-        throw std::invalid_argument("raised, score and flags must have shape (n,)");
-    if (catalogue && catalogue->size() != n * S2V_CATALOGUE_COLUMNS)
-        throw std::invalid_argument("catalogue must have shape (n, 20)");
-    const s2v_catalogue known = {sizeof known, catalogue ? catalogue->data() : nullptr, raised.data()};
+    if (score.size() != field.n() || flags.size() != field.n())
+        throw std::invalid_argument("score and flags must have shape (n,)");
     float *const out = score.mutable_data();
     std::uint32_t *const bits = flags.mutable_data();
-    const int workers = n > 1 ? threads : 1;
-    const Lent scorer(idle_, model_.get(), workers);
-    in_turns(n, workers, "Model.score_frames", [&](std::int64_t begin, std::int64_t end) {
-        const s2v_catalogue beside = part_of(known, begin);
-        return s2v_score_frames(scorer.get(), field.science(), field.reference(), field.difference(), end - begin,
-                                field.x() + begin, field.y() + begin, &beside, out + begin, bits + begin);
-    });
+    over_frames(field, catalogue, raised, threads, "Model.score_frames",
+                [&](s2v_scorer *scorer, const s2v_catalogue &beside, std::int64_t row, std::int64_t n) {
+                    return s2v_score_frames(scorer, field.science(), field.reference(), field.difference(), n,
+                                            field.x() + row, field.y() + row, &beside, out + row, bits + row);
+                });
+}
+
+void Model::embed_frames(const FieldArrays &field, const std::optional<Column<float>> &catalogue,
+                         const Column<std::uint32_t> &raised, Column<std::int8_t> &vectors,
+                         Column<std::uint32_t> &flags, int threads) const {
+    if (flags.size() != field.n()) throw std::invalid_argument("flags must have shape (n,)");
+    check_vectors(vectors, flags.size());
+    std::int8_t *const out = vectors.mutable_data();
+    std::uint32_t *const bits = flags.mutable_data();
+    over_frames(field, catalogue, raised, threads, "Model.embed_frames",
+                [&](s2v_scorer *scorer, const s2v_catalogue &beside, std::int64_t row, std::int64_t n) {
+                    return s2v_embed_frames(scorer, field.science(), field.reference(), field.difference(), n,
+                                            field.x() + row, field.y() + row, &beside, out + row * needs_.vector,
+                                            bits + row);
+                });
 }
 
 void Model::check_table(const Column<float> &columns, py::ssize_t n) const {
@@ -282,6 +352,14 @@ void register_model(py::module_ &module) {
         .def_property_readonly("runs", &Model::runs)
         .def("predict", &Model::predict, py::arg("planes").noconvert().none(true),
              py::arg("columns").noconvert().none(true), py::arg("score").noconvert(), py::arg("threads"))
+        .def_property_readonly("vector", &Model::vector)
+        .def("predict_vectors", &Model::predict_vectors, py::arg("planes").noconvert().none(true),
+             py::arg("columns").noconvert().none(true), py::arg("vectors").noconvert(), py::arg("threads"))
+        .def("embed", &Model::embed, py::arg("stamps"), py::arg("catalogue").noconvert().none(true),
+             py::arg("vectors").noconvert(), py::arg("flags").noconvert(), py::arg("threads"))
+        .def("embed_frames", &Model::embed_frames, py::arg("field"), py::arg("catalogue").noconvert().none(true),
+             py::arg("raised").noconvert(), py::arg("vectors").noconvert(), py::arg("flags").noconvert(),
+             py::arg("threads"))
         .def("score", &Model::score, py::arg("stamps"), py::arg("catalogue").noconvert().none(true),
              py::arg("score").noconvert(), py::arg("flags").noconvert(), py::arg("threads"))
         .def("score_frames", &Model::score_frames, py::arg("field"), py::arg("catalogue").noconvert().none(true),

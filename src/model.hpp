@@ -53,17 +53,29 @@ public:
     [[nodiscard]] bool runs() const noexcept {
         return needs_.runs != 0;
     }
+    // Numbers of the vector that it gives; 0: it gives scores.
+    [[nodiscard]] std::int32_t vector() const noexcept {
+        return needs_.vector;
+    }
     [[nodiscard]] std::string header() const {
         return s2v_model_header(model_.get());
     }
 
     void predict(const std::optional<Column<float>> &planes, const std::optional<Column<float>> &columns,
                  Column<float> &score, int threads) const;
+    // vectors: (n, vector), of this and of the calls below.
+    void predict_vectors(const std::optional<Column<float>> &planes, const std::optional<Column<float>> &columns,
+                         Column<std::int8_t> &vectors, int threads) const;
     void score(const pybind11::object &stamps, const std::optional<Column<float>> &catalogue, Column<float> &score,
                Column<std::uint32_t> &flags, int threads) const;
     // raised: (n) what the reader saw.
     void score_frames(const FieldArrays &field, const std::optional<Column<float>> &catalogue,
                       const Column<std::uint32_t> &raised, Column<float> &score, Column<std::uint32_t> &flags,
+                      int threads) const;
+    void embed(const pybind11::object &stamps, const std::optional<Column<float>> &catalogue,
+               Column<std::int8_t> &vectors, Column<std::uint32_t> &flags, int threads) const;
+    void embed_frames(const FieldArrays &field, const std::optional<Column<float>> &catalogue,
+                      const Column<std::uint32_t> &raised, Column<std::int8_t> &vectors, Column<std::uint32_t> &flags,
                       int threads) const;
     void score_columns(const Column<float> &columns, const Column<std::uint32_t> &raised, Column<float> &score,
                        Column<std::uint32_t> &flags, int threads) const;
@@ -83,6 +95,16 @@ private:
         return pybind11::ssize_t{needs_.shape[0]} * needs_.shape[1] * needs_.shape[2];
     }
     void check_table(const Column<float> &columns, pybind11::ssize_t n) const;
+    void check_vectors(const Column<std::int8_t> &vectors, pybind11::ssize_t n) const;
+    void check_inputs(const std::optional<Column<float>> &planes, const std::optional<Column<float>> &columns,
+                      pybind11::ssize_t n) const;
+    // Calls work(scorer, stamps, catalogue, first row) for some rows after others, as s2v_score_stamps takes them.
+    template <class Work>
+    void over_stamps(const pybind11::object &stamps, const std::optional<Column<float>> &catalogue, pybind11::ssize_t n,
+                     int threads, const char *what, Work work) const;
+    template <class Work>
+    void over_frames(const FieldArrays &field, const std::optional<Column<float>> &catalogue,
+                     const Column<std::uint32_t> &raised, int threads, const char *what, Work work) const;
 
     std::unique_ptr<s2v_model, Free> model_;
     s2v_needs needs_{};

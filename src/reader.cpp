@@ -41,12 +41,13 @@ public:
            std::uint32_t planes, bool pixels, std::int32_t sets, std::int32_t convention, float saturation, int threads,
            const Memory &pixels_in, py::object decode_image,
            std::tuple<std::int32_t, std::uint64_t, std::int64_t> start, std::shared_ptr<Model> model,
-           const Limits &limits, bool catalogue)
+           const Limits &limits, bool catalogue, std::shared_ptr<Model> embedder)
         : inputs_(std::move(inputs)),
           column_count_(columns.size()),
           field_count_(fields.size()),
           sets_(sets),
           model_(std::move(model)),
+          embedder_(std::move(embedder)),
           decoder_(std::move(decode_image)) {
         std::vector<const char *> paths, names, values, texts;
         std::vector<const void *> memory;
@@ -67,8 +68,8 @@ public:
             texts.push_back(text.c_str());
         }
         const std::optional<s2v_allocator> allocator = allocator_of(pixels_in);
-        s2v_reading reading =
-            reading_of(planes, pixels, sets, convention, saturation, threads, allocator, model_.get(), catalogue);
+        s2v_reading reading = reading_of(planes, pixels, sets, convention, saturation, threads, allocator, model_.get(),
+                                         embedder_.get(), catalogue);
         decoder_.serve(reading);
         reading.count = static_cast<std::int64_t>(inputs_.size());
         reading.paths = in_memory ? nullptr : paths.data();
@@ -94,9 +95,11 @@ public:
            std::optional<TextColumn> publishers, bool rubin, bool ztf_fields, std::uint32_t planes, bool pixels,
            std::int32_t sets, std::int32_t convention, float saturation, int threads, const Memory &pixels_in,
            py::object decode_image, std::shared_ptr<Model> model, const Limits &limits,
-           std::optional<std::pair<Column<double>, Column<std::uint8_t>>> catalogue_fields)
+           std::optional<std::pair<Column<double>, Column<std::uint8_t>>> catalogue_fields,
+           std::shared_ptr<Model> embedder)
         : sets_(sets),
           model_(std::move(model)),
+          embedder_(std::move(embedder)),
           cutouts_(std::move(cutouts)),
           position_(std::move(position)),
           object_ids_(std::move(object_ids)),
@@ -148,8 +151,8 @@ public:
         table_->rubin = rubin;
         table_->ztf_fields = ztf_fields;
         const std::optional<s2v_allocator> allocator = allocator_of(pixels_in);
-        s2v_reading reading =
-            reading_of(planes, pixels, sets, convention, saturation, threads, allocator, model_.get(), catalogue);
+        s2v_reading reading = reading_of(planes, pixels, sets, convention, saturation, threads, allocator, model_.get(),
+                                         embedder_.get(), catalogue);
         decoder_.serve(reading);
         const s2v_limits within = limits_of(limits);
         s2v_reader *made = nullptr;
@@ -201,6 +204,7 @@ private:
     std::size_t field_count_ = 0;
     std::int32_t sets_ = 0;
     std::shared_ptr<Model> model_;
+    std::shared_ptr<Model> embedder_;
     std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>> cutouts_;
     std::optional<std::pair<Column<double>, Column<double>>> position_;
     std::optional<TextColumn> object_ids_;
@@ -247,21 +251,23 @@ void register_reader(py::module_ &module) {
         .def(py::init<std::vector<py::bytes>, bool, std::vector<std::string>, std::vector<std::string>,
                       std::vector<std::pair<std::uint32_t, std::string>>, std::uint32_t, bool, std::int32_t,
                       std::int32_t, float, int, Memory, py::object,
-                      std::tuple<std::int32_t, std::uint64_t, std::int64_t>, std::shared_ptr<Model>, Limits, bool>(),
+                      std::tuple<std::int32_t, std::uint64_t, std::int64_t>, std::shared_ptr<Model>, Limits, bool,
+                      std::shared_ptr<Model>>(),
              py::arg("inputs"), py::arg("in_memory"), py::arg("columns"), py::arg("fields"), py::arg("schemas"),
              py::arg("planes"), py::arg("pixels"), py::arg("sets"), py::arg("convention"), py::arg("saturation"),
              py::arg("threads"), py::arg("memory"), py::arg("decode_image"), py::arg("start"),
-             py::arg("model") = std::shared_ptr<Model>(), py::arg("limits") = Limits{}, py::arg("catalogue") = false)
+             py::arg("model") = std::shared_ptr<Model>(), py::arg("limits") = Limits{}, py::arg("catalogue") = false,
+             py::arg("embedder") = std::shared_ptr<Model>())
         .def(py::init<std::vector<std::optional<std::pair<Column<std::uint8_t>, Column<std::int64_t>>>>,
                       std::optional<std::pair<Column<double>, Column<double>>>, std::optional<TextColumn>,
                       std::optional<TextColumn>, bool, bool, std::uint32_t, bool, std::int32_t, std::int32_t, float,
                       int, Memory, py::object, std::shared_ptr<Model>, Limits,
-                      std::optional<std::pair<Column<double>, Column<std::uint8_t>>>>(),
+                      std::optional<std::pair<Column<double>, Column<std::uint8_t>>>, std::shared_ptr<Model>>(),
              py::arg("cutouts"), py::arg("position"), py::arg("object_ids"), py::arg("publishers"), py::arg("rubin"),
              py::arg("ztf_fields"), py::arg("planes"), py::arg("pixels"), py::arg("sets"), py::arg("convention"),
              py::arg("saturation"), py::arg("threads"), py::arg("memory"), py::arg("decode_image"),
              py::arg("model") = std::shared_ptr<Model>(), py::arg("limits") = Limits{},
-             py::arg("catalogue_fields") = std::nullopt)
+             py::arg("catalogue_fields") = std::nullopt, py::arg("embedder") = std::shared_ptr<Model>())
         .def("next", &Reader::next, py::arg("rows"))
         .def("schema_columns", &Reader::schema_columns, py::arg("schema"))
         .def("schema_fields", &Reader::schema_fields, py::arg("schema"))

@@ -112,7 +112,7 @@ inline std::optional<s2v_allocator> allocator_of(const Memory &memory) {
 
 inline s2v_reading reading_of(std::uint32_t planes, bool pixels, std::int32_t sets, std::int32_t convention,
                               float saturation, int threads, const std::optional<s2v_allocator> &allocator,
-                              const Model *model, bool catalogue) {
+                              const Model *model, const Model *embedder, bool catalogue) {
     s2v_reading reading;
     s2v_reading_init(&reading);
     reading.planes = planes;
@@ -124,6 +124,7 @@ inline s2v_reading reading_of(std::uint32_t planes, bool pixels, std::int32_t se
     reading.interrupted = has_pending_signal;
     reading.allocator = allocator ? &*allocator : nullptr;
     reading.model = model ? model->c() : nullptr;
+    reading.embedder = embedder ? embedder->c() : nullptr;
     reading.catalogue = catalogue;
     return reading;
 }

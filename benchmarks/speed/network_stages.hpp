@@ -16,8 +16,9 @@ using namespace s2v::kernel;
 // A synthetic network with its inputs and its scratch memory.
 class NetworkSample {
 public:
-    NetworkSample()
-        : network_(synthetic::network({}, 3)),
+    // vector: numbers of a vector; 0: it gives a score.
+    explicit NetworkSample(std::int32_t vector = 0)
+        : network_(synthetic::network(sizes_of(vector), 3)),
           packed_(network_, HostDot::kGroup, HostDot::kPacked),
           view_(packed_.view()) {
         synthetic::Random random(4);
@@ -45,8 +46,20 @@ public:
         s2v::kernel::score_rows<HostDot>(HostTeam(), view_, 1, scratch_, &score);
         return static_cast<double>(score);
     }
+    double embed_rows() {
+        std::int8_t vectors[kMostNumbers] = {};
+        s2v::kernel::embed_rows<HostDot>(HostTeam(), view_, 1, scratch_, vectors);
+        return static_cast<double>(vectors[5]);
+    }
 
 private:
+    static constexpr std::int32_t kMostNumbers = 64;
+    static synthetic::NetworkSizes sizes_of(std::int32_t vector) {
+        synthetic::NetworkSizes sizes;
+        sizes.vector = vector;
+        return sizes;
+    }
+
     s2v::Network network_;
     s2v::PackedNetwork packed_;
     NetworkView view_;

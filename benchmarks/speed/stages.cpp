@@ -247,10 +247,12 @@ std::vector<Stage> s2v_stages() {
 // The parts of a network of stampnet's sizes, for one row.
 std::vector<Stage> network_stages() {
     const auto network = std::make_shared<bench::NetworkSample>();
+    const auto embedder = std::make_shared<bench::NetworkSample>(64);
     return {
         {"network-planes", [network](const Sample &, Scratch &) { return network->encode_planes(); }},
         {"network-columns", [network](const Sample &, Scratch &) { return network->encode_row_columns(); }},
         {"network-layers", [network](const Sample &, Scratch &) { return network->score_rows(); }},
+        {"vector-layers", [embedder](const Sample &, Scratch &) { return embedder->embed_rows(); }},
     };
 }
 

@@ -1,4 +1,4 @@
-// A network in integers: planes to means over rings, means and columns to a score.
+// A network in integers: planes to means over rings, means and columns to a score or to a vector.
 #pragma once
 
 #include "linear_lanes.hpp"
@@ -189,9 +189,18 @@ S2V_HD void multiply(const Team &team, const LinearView &layer, int rows, const 
         multiply<Dot, O / 2>(team, layer, rows, in, out);
 }
 
+S2V_HD inline std::int64_t rounded_shift(std::int64_t sum, int shift) {
+    return shift == 0 ? sum : (sum + (std::int64_t{1} << (shift - 1))) >> shift;
+}
+
 S2V_HD inline std::int16_t hidden_value(std::int64_t sum, int shift) {
-    const std::int64_t rounded = shift == 0 ? sum : (sum + (std::int64_t{1} << (shift - 1))) >> shift;
+    const std::int64_t rounded = rounded_shift(sum, shift);
     return static_cast<std::int16_t>(rounded < 0 ? 0 : rounded > 32767 ? 32767 : rounded);
+}
+
+S2V_HD inline std::int8_t vector_number(std::int64_t sum, int shift) {
+    const std::int64_t rounded = rounded_shift(sum, shift);
+    return static_cast<std::int8_t>(rounded < -127 ? -127 : rounded > 127 ? 127 : rounded);
 }
 
 // Sums of a layer (rows, outputs), of two linears where there are two, to activations.
@@ -231,9 +240,9 @@ S2V_HD inline float sigmoid(float x) {
     return static_cast<float>(x < 0.0f ? e / (1.0 + e) : 1.0 / (1.0 + e));
 }
 
-// Scores some rows by their means and codes.
+// Runs the layers of some rows on their means and codes; the sums of the last are in s.sums[0] afterwards.
 template <class Dot, class Team>
-S2V_HD void score_rows(const Team &team, const NetworkView &view, int rows, const NetworkScratch &s, float *score) {
+S2V_HD void run_layers(const Team &team, const NetworkView &view, int rows, const NetworkScratch &s) {
     const LinearView &of_planes = view.of_planes;
     const LinearView &of_columns = view.of_columns;
     if (of_planes.words) multiply<Dot, Dot::kVectors>(team, of_planes, rows, s.means, s.sums[0]);
@@ -248,12 +257,37 @@ S2V_HD void score_rows(const Team &team, const NetworkView &view, int rows, cons
             activate(team, view.hidden[k + 1], rows, layer.outputs, s.sums[0], nullptr,
                      reinterpret_cast<std::int16_t *>(s.active[(k + 1) % 2]));
     }
+}
+
+// Scores some rows by their means and codes.
+template <class Dot, class Team>
+S2V_HD void score_rows(const Team &team, const NetworkView &view, int rows, const NetworkScratch &s, float *score) {
+    run_layers<Dot>(team, view, rows, s);
     const int stride = view.linear[view.layers - 1].outputs;
     const std::int32_t *const sums = s.sums[0];
     team.for_each(rows, [&](int row) {
         const float logit = static_cast<float>(sums[row * stride] + view.out_bias) * view.out_scale;
         score[row] = sigmoid(logit / view.temperature);
     });
+    team.sync();
+}
+
+// Turns some rows into vectors (rows, view.vector) by their means and codes.
+template <class Dot, class Team>
+S2V_HD void embed_rows(const Team &team, const NetworkView &view, int rows, const NetworkScratch &s,
+                       std::int8_t *vectors) {
+    run_layers<Dot>(team, view, rows, s);
+    const int stride = view.linear[view.layers - 1].outputs;
+    const std::int32_t *const multiplier = view.numbers.multiplier[0];
+    const std::int64_t *const bias = view.numbers.bias;
+    const int shift = view.numbers.shift;
+    for (int row = 0; row < rows; ++row) {
+        const std::int32_t *const sums = s.sums[0] + row * stride;
+        std::int8_t *const out = vectors + static_cast<std::ptrdiff_t>(row) * view.vector;
+        team.for_each(view.vector, [&](int k) {
+            out[k] = vector_number(static_cast<std::int64_t>(sums[k]) * multiplier[k] + bias[k], shift);
+        });
+    }
     team.sync();
 }
 

@@ -81,10 +81,12 @@ struct NetworkView {
     ColumnsView column;
     LinearView of_planes;
     LinearView of_columns;
-    LinearView linear[kMostHidden];  // that of layer i >= 1, then the last, of one output
+    LinearView linear[kMostHidden];  // that of layer i >= 1, then the last, of one output or of a vector's numbers
     HiddenView hidden[kMostHidden];
+    HiddenView numbers;   // of a vector: the sums of the last linear to bytes
     std::int32_t layers;  // hidden ones
     std::int32_t widest;  // outputs of any
+    std::int32_t vector;  // numbers of the vector that it gives; 0: it gives a score
     std::int64_t out_bias;
     float out_scale;
     float temperature;

@@ -81,8 +81,9 @@ BlockScorer::BlockScorer(const s2v_model &model, const s2v_isa_table &isa, std::
 }
 
 std::span<const std::int64_t> BlockScorer::score_first(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
-                                                       const CandidateData &known, float *score, std::uint32_t *flags) {
-    rows_.score_block(stamps, begin, end, known, score, flags, space_);
+                                                       const CandidateData &known, float *score, std::uint32_t *flags,
+                                                       const VectorTarget *also) {
+    rows_.score_block(stamps, begin, end, known, score, flags, space_, also);
     doubtful_.row.clear();
     for (std::int64_t row = begin; second_ && row < end; ++row) {
         if (kernel::is_in_doubt(model_.doubt, score[row])) {

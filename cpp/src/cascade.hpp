@@ -17,7 +17,8 @@ inline std::uint32_t planes_at_first(const s2v_model &model) noexcept {
     return model.first ? model.first->needs.planes : model.needs.planes;
 }
 
-// Scores blocks of rows by any model, for one worker. It allocates all its memory when it is created.
+// Scores blocks of rows by any model, or turns them into vectors, for one worker. It allocates all its memory when it
+// is created.
 class BlockScorer {
 public:
     BlockScorer(const s2v_model &model, const s2v_isa_table &isa, std::int32_t largest_side,
@@ -33,10 +34,21 @@ public:
     // The first of two steps, between which planes may be decoded: scores by the first network, or by a model that is
     // no cascade, and returns the rows that are in doubt.
     std::span<const std::int64_t> score_first(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
-                                              const CandidateData &known, float *score, std::uint32_t *flags);
+                                              const CandidateData &known, float *score, std::uint32_t *flags,
+                                              const VectorTarget *also = nullptr);
 
     // The second step: scores the rows in doubt by the second network.
     void score_doubtful(const s2v_stamps &stamps, const CandidateData &known, float *score, std::uint32_t *flags);
+
+    // Vectors of rows [begin, end) by a network of vectors; zeros where a row has none.
+    void embed(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const CandidateData &known,
+               std::int8_t *vectors, std::uint32_t *flags) {
+        rows_.embed_block(stamps, begin, end, known, vectors, flags, space_);
+    }
+    // What score_first of another model takes to write this one's vectors as well.
+    VectorTarget target(std::int8_t *vectors) noexcept {
+        return {rows_, space_, vectors};
+    }
 
 private:
     // Rows that are in doubt, side by side.

@@ -62,10 +62,24 @@ s2v_status s2v_score_frames(s2v_scorer *scorer, const s2v_frame *science, const 
                             const s2v_catalogue *catalogue, float *score, uint32_t *flags) {
     return guarded([&] {
         require(scorer != nullptr, "null scorer");
+        check_gives_scores(scorer->model());
         const Field field(science, reference, difference, n, x, y);
         const CandidateData known = candidate_data(catalogue);
         require(n == 0 || (score != nullptr && flags != nullptr), "score or flags is NULL");
         if (n > 0) scorer->score(field, known, score, flags);
+    });
+}
+
+s2v_status s2v_embed_frames(s2v_scorer *scorer, const s2v_frame *science, const s2v_frame *reference,
+                            const s2v_frame *difference, int64_t n, const double *x, const double *y,
+                            const s2v_catalogue *catalogue, int8_t *vectors, uint32_t *flags) {
+    return guarded([&] {
+        require(scorer != nullptr, "null scorer");
+        check_gives_vectors(scorer->model());
+        const Field field(science, reference, difference, n, x, y);
+        const CandidateData known = candidate_data(catalogue);
+        require(n == 0 || (vectors != nullptr && flags != nullptr), "vectors or flags is NULL");
+        if (n > 0) scorer->embed(field, known, vectors, flags);
     });
 }
 

@@ -54,6 +54,9 @@ struct s2v_network_kernels {
     // ones).
     void (*score_rows)(const s2v::kernel::NetworkView *network, const float *columns, int32_t rows, float *score,
                        void *scratch, int32_t most);
+    // The same by a network of vectors: vectors (rows, the network's numbers).
+    void (*embed_rows)(const s2v::kernel::NetworkView *network, const float *columns, int32_t rows, int8_t *vectors,
+                       void *scratch, int32_t most);
 };
 
 struct s2v_isa_table : s2v_feature_kernels, s2v_plane_kernels, s2v_stream_kernels, s2v_network_kernels {

@@ -23,9 +23,8 @@ void encode_row(const NetworkView *network, const float *planes, int32_t row, in
     encode_planes<HostDot>(HostTeam(), *network, planes, row, scratch_in(*network, rows, memory));
 }
 
-void score_block(const NetworkView *network, const float *columns, int32_t rows, float *score, void *memory,
-                 int32_t most) {
-    const NetworkScratch scratch = scratch_in(*network, most, memory);
+void encode_block_columns(const NetworkView *network, const float *columns, int32_t rows,
+                          const NetworkScratch &scratch) {
     const int given = network->column.given;
     const HostTeam team;
     for (int row = 0; row < rows && given > 0; ++row) {
@@ -33,10 +32,23 @@ void score_block(const NetworkView *network, const float *columns, int32_t rows,
         team.for_each(given, [&](int i) { scratch.x[i] = from[i]; });
         encode_row_columns(team, *network, row, scratch);
     }
-    score_rows<HostDot>(team, *network, rows, scratch, score);
+}
+
+void score_block(const NetworkView *network, const float *columns, int32_t rows, float *score, void *memory,
+                 int32_t most) {
+    const NetworkScratch scratch = scratch_in(*network, most, memory);
+    encode_block_columns(network, columns, rows, scratch);
+    score_rows<HostDot>(HostTeam(), *network, rows, scratch, score);
+}
+
+void embed_block(const NetworkView *network, const float *columns, int32_t rows, int8_t *vectors, void *memory,
+                 int32_t most) {
+    const NetworkScratch scratch = scratch_in(*network, most, memory);
+    encode_block_columns(network, columns, rows, scratch);
+    embed_rows<HostDot>(HostTeam(), *network, rows, scratch, vectors);
 }
 
 }  // namespace
 
-extern "C" const s2v_network_kernels S2V_ISA_SYMBOL(network) = {HostDot::kGroup, HostDot::kPacked, bytes, encode_row,
-                                                                score_block};
+extern "C" const s2v_network_kernels S2V_ISA_SYMBOL(network) = {HostDot::kGroup, HostDot::kPacked, bytes,
+                                                                encode_row,      score_block,      embed_block};

@@ -22,6 +22,7 @@ NetworkHeader header_of(const s2v_model &model, const ModelHeader &header) {
     out.architecture = header.architecture;
     out.columns = header.columns;
     out.temperature = header.temperature;
+    out.vector = header.vector;
     if (model.recipe) {
         if (model.recipe->height != model.recipe->width)
             throw Failure(S2V_BAD_MODEL, "integer network: its planes are no squares");
@@ -39,11 +40,13 @@ bool all_finite(const float *x, std::int64_t n) {
     return bad == 0;
 }
 
-void predict_network(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,
-                     int threads) {
+// Encodes n rows of planes in blocks; calls finish(columns, begin, rows, scratch, most) for each block, and refuse(row)
+// for each row with a pixel that is not finite.
+template <class Finish, class Refuse>
+void run_network(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, int threads,
+                 Finish finish, Refuse refuse) {
     const s2v_isa_table &isa = require_isa();
     const kernel::NetworkView view = model.packed->view();
-    const kernel::CalibrationView table = model.calibration.view();
     const std::int64_t pixels = std::int64_t{view.planes} * view.side * view.side;
     const auto block = static_cast<std::int32_t>(std::clamp<std::int64_t>(n, 1, kNetworkBlock));
     parallel_for(
@@ -52,13 +55,30 @@ void predict_network(const s2v_model &model, const float *planes, const float *c
             const auto rows = static_cast<std::int32_t>(end - begin);
             for (std::int32_t row = 0; row < rows && pixels > 0; ++row)
                 isa.encode_planes(&view, planes + (begin + row) * pixels, row, block, scratch.get());
-            isa.score_rows(&view, columns ? columns + begin * view.column.given : nullptr, rows, score + begin,
-                           scratch.get(), block);
-            for (std::int64_t row = begin; row < end && table.knots > 0; ++row)
-                score[row] = kernel::apply_calibration(table, score[row]);
+            finish(columns ? columns + begin * view.column.given : nullptr, begin, rows, scratch.get(), block);
             for (std::int64_t row = begin; row < end && pixels > 0; ++row)
-                if (!all_finite(planes + row * pixels, pixels)) score[row] = std::numeric_limits<float>::quiet_NaN();
+                if (!all_finite(planes + row * pixels, pixels)) refuse(row);
         });
+}
+
+void predict_network(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,
+                     int threads) {
+    const s2v_isa_table &isa = require_isa();
+    const kernel::NetworkView view = model.packed->view();
+    const kernel::CalibrationView table = model.calibration.view();
+    run_network(
+        model, planes, columns, n, threads,
+        [&](const float *own, std::int64_t begin, std::int32_t rows, void *scratch, std::int32_t most) {
+            isa.score_rows(&view, own, rows, score + begin, scratch, most);
+            for (std::int64_t row = begin; row < begin + rows && table.knots > 0; ++row)
+                score[row] = kernel::apply_calibration(table, score[row]);
+        },
+        [&](std::int64_t row) { score[row] = std::numeric_limits<float>::quiet_NaN(); });
+}
+
+void require_integers(const s2v_model &model) {
+    if (!model.forest && !model.packed)
+        throw Failure(S2V_BAD_MODEL, "the model holds no integers, and floats are not run here");
 }
 
 // Takes the trees or the weights of a model, and of the one before it in a cascade.
@@ -88,10 +108,17 @@ s2v_model parse_model(std::string_view bytes) {
     return model;
 }
 
-void check_scoring(const s2v_model &model) {
-    if (!model.forest && !model.packed)
-        throw Failure(S2V_BAD_MODEL, "the model holds no integers, and floats are not run here");
+void check_runs(const s2v_model &model) {
+    require_integers(model);
     check_columns_of_stamps(model);
+}
+
+void check_gives_scores(const s2v_model &model) {
+    if (model.vector > 0) throw Failure(S2V_BAD_MODEL, kGivesVectors);
+}
+
+void check_gives_vectors(const s2v_model &model) {
+    if (model.vector == 0) throw Failure(S2V_BAD_MODEL, kGivesScores);
 }
 
 void check_columns_of_stamps(const s2v_model &model) {
@@ -125,7 +152,9 @@ void apply_table_rule(const s2v_model &model, const float *columns, const std::u
 
 void predict(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,
              int threads) {
-    if (model.first && model.packed)
+    check_gives_scores(model);
+    require_integers(model);
+    if (model.first)
         predict_cascade(model, planes, columns, n, score, threads);
     else
         predict_alone(model, planes, columns, n, score, threads);
@@ -135,10 +164,23 @@ void predict_alone(const s2v_model &model, const float *planes, const float *col
                    int threads) {
     if (model.forest)
         predict(*model.forest, model.calibration.view(), columns, n, score, threads);
-    else if (model.packed)
-        predict_network(model, planes, columns, n, score, threads);
     else
-        throw Failure(S2V_BAD_MODEL, "the model holds no integers, and floats are not run here");
+        predict_network(model, planes, columns, n, score, threads);
+}
+
+void predict_vectors(const s2v_model &model, const float *planes, const float *columns, std::int64_t n,
+                     std::int8_t *vectors, int threads) {
+    check_gives_vectors(model);
+    require_integers(model);
+    const s2v_isa_table &isa = require_isa();
+    const kernel::NetworkView view = model.packed->view();
+    const std::int64_t numbers = model.vector;
+    run_network(
+        model, planes, columns, n, threads,
+        [&](const float *own, std::int64_t begin, std::int32_t rows, void *scratch, std::int32_t most) {
+            isa.embed_rows(&view, own, rows, vectors + begin * numbers, scratch, most);
+        },
+        [&](std::int64_t row) { std::fill_n(vectors + row * numbers, numbers, std::int8_t{0}); });
 }
 
 }  // namespace s2v

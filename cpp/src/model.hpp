@@ -45,6 +45,7 @@ struct s2v_model {
     std::vector<std::string> columns;
     std::vector<std::int32_t> place;  // (columns)
     std::optional<s2v::ModelRecipe> recipe;
+    std::int32_t vector = 0;                   // numbers of the vector that it gives; 0: it gives a score
     s2v::Calibration calibration;              // that every score goes through, if there is one
     std::optional<s2v::Forest> forest;         // one of these, unless the network is of floats alone
     std::optional<s2v::Network> network;       // the tensors
@@ -63,9 +64,19 @@ s2v_model parse_model(std::string_view bytes);
 // The same of a packaged name, or of a path. Throws Failure, S2V_IO_ERROR too.
 s2v_model load_model(const std::string &name_or_path);
 
-// Throws Failure (S2V_BAD_MODEL) where a model cannot score stamps: a network of floats alone, or one of columns that
-// neither stamps nor the catalogue give.
-void check_scoring(const s2v_model &model);
+// Throws Failure (S2V_BAD_MODEL) where a model cannot be run on stamps: a network of floats alone, or one of columns
+// that neither stamps nor the catalogue give.
+void check_runs(const s2v_model &model);
+
+inline constexpr const char *kGivesVectors = "the model gives vectors, not scores";
+inline constexpr const char *kGivesScores = "the model gives scores, not vectors";
+
+// Throws Failure (S2V_BAD_MODEL) where a model gives something else than scores, or than vectors.
+void check_gives_scores(const s2v_model &model);
+void check_gives_vectors(const s2v_model &model);
+
+// Whether two models take the same planes and columns, and by the same rule: then these are prepared for both at once.
+bool take_the_same(const s2v_model &a, const s2v_model &b);
 
 // Throws Failure (S2V_BAD_MODEL) where stamps and the catalogue do not give all columns of a model.
 void check_columns_of_stamps(const s2v_model &model);
@@ -83,7 +94,11 @@ void apply_table_rule(const s2v_model &model, const float *columns, const std::u
 void predict(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,
              int threads);
 
-// The same by the model itself, and of a cascade by the second network.
+// The vectors (n, model.vector) of such rows, by a network of vectors. A row with a pixel that is not finite has zeros.
+void predict_vectors(const s2v_model &model, const float *planes, const float *columns, std::int64_t n,
+                     std::int8_t *vectors, int threads);
+
+// The scores by the model itself, and of a cascade by the second network.
 void predict_alone(const s2v_model &model, const float *planes, const float *columns, std::int64_t n, float *score,
                    int threads);
 

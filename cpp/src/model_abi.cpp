@@ -89,6 +89,7 @@ s2v_status s2v_model_needs(const s2v_model *model, s2v_needs *needs) {
             needs->shape[2] = of.recipe->width;
         }
         needs->runs = of.forest || of.packed ? 1 : 0;
+        needs->vector = of.vector;
     });
 }
 
@@ -101,6 +102,18 @@ s2v_status s2v_model_predict(const s2v_model *model, const float *planes, const 
         require(score != nullptr && (planes != nullptr || !of.recipe) && (columns != nullptr || of.columns.empty()),
                 "a null array");
         predict(of, planes, columns, n, score, threads);
+    });
+}
+
+s2v_status s2v_model_predict_vectors(const s2v_model *model, const float *planes, const float *columns, int64_t n,
+                                     int8_t *vectors, int32_t threads) {
+    return guarded([&] {
+        const s2v_model &of = require_model(model);
+        require(n >= 0 && threads >= 0, "n or threads is negative");
+        check_gives_vectors(of);
+        if (n == 0) return;
+        require(vectors != nullptr && planes != nullptr && (columns != nullptr || of.columns.empty()), "a null array");
+        predict_vectors(of, planes, columns, n, vectors, threads);
     });
 }
 
@@ -170,7 +183,7 @@ s2v_status s2v_scorer_create(const s2v_model *model, const s2v_scorer_options *o
         if (how.allocator != nullptr) S2V_REQUIRE_SIZE(how.allocator, s2v_allocator);
         require(how.allocator == nullptr || (how.allocator->allocate != nullptr && how.allocator->release != nullptr),
                 "an allocator without functions");
-        check_scoring(of);
+        check_runs(of);
         *scorer = std::make_unique<s2v_scorer>(of, require_isa(), how).release();
     });
 }
@@ -179,9 +192,21 @@ s2v_status s2v_score_stamps(s2v_scorer *scorer, const s2v_stamps *stamps, const 
                             uint32_t *flags) {
     return guarded([&] {
         require(scorer != nullptr, "null scorer");
+        check_gives_scores(scorer->model());
         check_stamps(stamps, score, flags, 0);
         const CandidateData known = candidate_data(catalogue);
         if (stamps->n > 0) scorer->score(*stamps, known, score, flags);
+    });
+}
+
+s2v_status s2v_embed_stamps(s2v_scorer *scorer, const s2v_stamps *stamps, const s2v_catalogue *catalogue,
+                            int8_t *vectors, uint32_t *flags) {
+    return guarded([&] {
+        require(scorer != nullptr, "null scorer");
+        check_gives_vectors(scorer->model());
+        check_stamps(stamps, vectors, flags, 0);
+        const CandidateData known = candidate_data(catalogue);
+        if (stamps->n > 0) scorer->embed(*stamps, known, vectors, flags);
     });
 }
 

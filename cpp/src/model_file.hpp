@@ -28,6 +28,7 @@ struct NetworkHeader {
     std::int32_t planes = 0;           // that are prepared; 0: it takes none
     std::int32_t side = 0;
     float temperature = 1.0F;
+    std::int32_t vector = 0;  // numbers of the vector that it gives; 0: it gives a score
 };
 
 // The integer network of a file (docs/integer-networks.md), checked. Throws Failure (S2V_BAD_MODEL).

@@ -16,6 +16,7 @@ namespace {
 
 // What a recipe may give of a candidate: 4 MiB.
 constexpr std::size_t kMostPixels = std::size_t{1} << 20;
+constexpr double kMostNumbers = 1024;  // of a vector
 constexpr std::array<std::string_view, S2V_CHANNELS> kChannelNames = {"science", "template", "difference"};
 
 [[noreturn]] void bad(const std::string &reason) {
@@ -163,6 +164,14 @@ void read_architecture(const json::Value &header, ModelHeader &out) {
     if (!(std::isfinite(out.temperature) && out.temperature > 0.0F)) bad("the temperature is not above 0");
     if (const json::Value *optional = how.find("optional"))
         for (const json::Value &one : list(*optional, "optional", S2V_CHANNELS)) out.optional |= 1U << channel_of(one);
+    if (out.architecture == "vectornet") {
+        const double numbers = number(member(member(how, "settings"), "vector"), "the length of the vectors");
+        if (!(numbers >= 1 && numbers <= kMostNumbers && numbers == std::floor(numbers)))
+            bad("the length of the vectors is not a whole number from 1 to 1024");
+        out.vector = static_cast<std::int32_t>(numbers);
+        if (!out.recipe) bad("a network of vectors takes planes, and its header names no recipe");
+        if (!out.calibration.x.empty()) bad("a network of vectors has no calibration");
+    }
     if (const json::Value *integer = header.find("integer")) {
         if (number(member(*integer, "version"), "the version of the integers") != 1.0)
             bad("its integers are of a version that is not known here");
@@ -260,6 +269,7 @@ bool same_chains(const kernel::ViewRecipe &a, const kernel::ViewRecipe &b) {
 void check_first(const ModelHeader &first, const ModelHeader &second) {
     const std::string who = "the first network of the cascade ";
     if (first.first || first.kind != "network" || second.kind != "network") bad(who + "and the second are no networks");
+    if (first.vector > 0 || second.vector > 0) bad(who + "and the second give no scores");
     if (first.integer != second.integer) bad(who + "and the second are not both in integers");
     if (first.convention != second.convention) bad(who + "takes features of another convention");
     if (!first.recipe || !second.recipe || first.recipe->registered >= 0 || second.recipe->registered >= 0)
@@ -288,7 +298,22 @@ void read_first(const json::Value &header, ModelHeader &out) {
     check_first(*out.first, out);
 }
 
+bool same_recipe(const ModelRecipe &a, const ModelRecipe &b) {
+    return a.registered == b.registered && a.planes == b.planes && a.views.channels == b.views.channels &&
+           std::equal(a.views.channel, a.views.channel + a.views.channels, b.views.channel) &&
+           same_chains(a.views, b.views);
+}
+
 }  // namespace
+
+bool take_the_same(const s2v_model &a, const s2v_model &b) {
+    if (a.first || b.first || a.recipe.has_value() != b.recipe.has_value()) return false;
+    const kernel::Measuring &of_a = a.measuring;
+    const kernel::Measuring &of_b = b.measuring;
+    return a.needs.planes == b.needs.planes && a.needs.optional == b.needs.optional && a.columns == b.columns &&
+           a.convention == b.convention && of_a.sets == of_b.sets && of_a.parts == of_b.parts &&
+           of_a.planes == of_b.planes && (!a.recipe || same_recipe(*a.recipe, *b.recipe));
+}
 
 ModelHeader read_header(const json::Value &header) {
     ModelHeader out;
@@ -325,6 +350,7 @@ s2v_model model_of_header(const ModelHeader &header) {
     model.columns = header.columns;
     model.recipe = header.recipe;
     model.calibration = header.calibration;
+    model.vector = header.vector;
     if (header.recipe) model.needs.recipe = model.needs.planes = planes_of(*header.recipe);
     if (!header.columns.empty()) measure(header, model);
     model.needs.optional = header.optional;

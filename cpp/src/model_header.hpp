@@ -22,6 +22,7 @@ struct ModelHeader {
     float temperature = 1.0F;
     Calibration calibration;  // "calibration": {"x": [...], "y": [...]}, see s2v_calibrate
     bool integer = false;
+    std::int32_t vector = 0;                   // numbers of the vector that it gives ("vectornet"); 0: it gives a score
     std::shared_ptr<const ModelHeader> first;  // of a cascade ("first", "doubt": [low, high]); else null
     kernel::Doubt doubt{};
 };

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,7 +30,7 @@ struct Convolution {
 };
 
 struct Hidden {
-    Weights weights;                              // of layer i >= 1
+    Weights weights;                              // of layer i >= 1, or of a vector
     std::vector<std::int32_t> planes_multiplier;  // of the first layer; of others, that of the layer before
     std::vector<std::int32_t> columns_multiplier;
     std::vector<std::int64_t> bias;
@@ -55,6 +56,7 @@ struct Network {
     Columns columns;
     Weights of_columns;
     std::vector<Hidden> hidden;
+    std::optional<Hidden> vector;  // of a network of vectors, its last layer; else:
     std::vector<std::int8_t> out;
     std::int64_t out_bias = 0;
     float out_scale = 0.0F;

@@ -118,44 +118,47 @@ void check_hidden_sum(const Hidden &hidden, std::size_t o, std::int64_t first, s
     require_model(sum < 0x1p63 * (1.0 - 1e-6), what, " could overflow");
 }
 
-void check_hidden_layers(const Network &network) {
-    require_model(!network.hidden.empty() && network.hidden.size() <= kernel::kMostHidden,
-                  "no hidden layer, or too many");
+// A layer on `width` activations of another.
+void check_later(const Hidden &layer, std::int32_t width, const std::string &what) {
+    check_weights(layer.weights, width, what);
+    const auto n = static_cast<std::size_t>(layer.weights.outputs);
+    require_model(layer.bias.size() == n && layer.planes_multiplier.size() == n && layer.columns_multiplier.empty(),
+                  what, " lacks scales");
+    require_model(layer.shift >= 0 && layer.shift <= 62, what, " shifts too far");
+    check_multipliers(layer.planes_multiplier, what);
+    for (std::int32_t o = 0; o < layer.weights.outputs; ++o) {
+        const std::int64_t sum = largest_sum(layer.weights, o, [](std::int32_t) { return kLargestActivation; });
+        require_model(sum <= kLargestSum, what, " could overflow");
+        check_hidden_sum(layer, static_cast<std::size_t>(o), sum, 0, what);
+    }
+}
+
+void check_first_hidden(const Network &network, std::int32_t width) {
     const std::int32_t values = 2 * (network.columns.given + static_cast<std::int32_t>(network.columns.derived.size()));
     const bool with_planes = network.planes > 0;
     const bool with_columns = network.of_columns.outputs > 0;
-    std::int32_t width = with_planes ? network.of_planes.outputs : network.of_columns.outputs;
-    require_model(with_planes || with_columns, "it takes nothing");
-    require_model(!with_planes || !with_columns || width == network.of_columns.outputs,
-                  "planes and columns meet in layers of two widths");
-    for (std::size_t k = 0; k < network.hidden.size(); ++k) {
-        const Hidden &layer = network.hidden[k];
-        const std::string what = "hidden layer " + std::to_string(k);
-        if (k > 0) {
-            check_weights(layer.weights, width, what);
-            width = layer.weights.outputs;
-        }
-        const auto n = static_cast<std::size_t>(width);
-        require_model(layer.bias.size() == n && layer.planes_multiplier.size() == (k > 0 || with_planes ? n : 0) &&
-                          layer.columns_multiplier.size() == (k == 0 && with_columns ? n : 0),
-                      what, " lacks scales");
-        require_model(layer.shift >= 0 && layer.shift <= 62, what, " shifts too far");
-        check_multipliers(layer.planes_multiplier, what);
-        check_multipliers(layer.columns_multiplier, what);
-        for (std::int32_t o = 0; o < width; ++o) {
-            std::int64_t first = 0;
-            std::int64_t second = 0;
-            if (k > 0)
-                first = largest_sum(layer.weights, o, [](std::int32_t) { return kLargestActivation; });
-            else if (with_planes)
-                first = largest_sum(network.of_planes, o, [](std::int32_t) { return kLargestMean; });
-            if (k == 0 && with_columns)
-                second = largest_sum(network.of_columns, o,
-                                     [&](std::int32_t i) { return i < values ? kLargestColumn : kLargestEncoding; });
-            require_model(first <= kLargestSum && second <= kLargestSum, what, " could overflow");
-            check_hidden_sum(layer, static_cast<std::size_t>(o), first, second, what);
-        }
+    const Hidden &layer = network.hidden.front();
+    const std::string what = "hidden layer 0";
+    const auto n = static_cast<std::size_t>(width);
+    require_model(layer.bias.size() == n && layer.planes_multiplier.size() == (with_planes ? n : 0) &&
+                      layer.columns_multiplier.size() == (with_columns ? n : 0),
+                  what, " lacks scales");
+    require_model(layer.shift >= 0 && layer.shift <= 62, what, " shifts too far");
+    check_multipliers(layer.planes_multiplier, what);
+    check_multipliers(layer.columns_multiplier, what);
+    for (std::int32_t o = 0; o < width; ++o) {
+        std::int64_t first = 0;
+        std::int64_t second = 0;
+        if (with_planes) first = largest_sum(network.of_planes, o, [](std::int32_t) { return kLargestMean; });
+        if (with_columns)
+            second = largest_sum(network.of_columns, o,
+                                 [&](std::int32_t i) { return i < values ? kLargestColumn : kLargestEncoding; });
+        require_model(first <= kLargestSum && second <= kLargestSum, what, " could overflow");
+        check_hidden_sum(layer, static_cast<std::size_t>(o), first, second, what);
     }
+}
+
+void check_score(const Network &network, std::int32_t width) {
     require_model(network.out.size() == static_cast<std::size_t>(width), "the output has another width");
     std::int64_t sum = 0;
     for (const std::int8_t weight : network.out) require_model(weight != -128, "a weight of the output is -128");
@@ -164,6 +167,26 @@ void check_hidden_layers(const Network &network) {
                   "the output could overflow");
     check_normal({&network.out_scale, 1}, "the output has no scale");
     check_scales({&network.temperature, 1}, true, "the temperature is not positive");
+}
+
+void check_layers(const Network &network) {
+    require_model(!network.hidden.empty() && network.hidden.size() <= kernel::kMostHidden,
+                  "no hidden layer, or too many");
+    const bool with_planes = network.planes > 0;
+    const bool with_columns = network.of_columns.outputs > 0;
+    std::int32_t width = with_planes ? network.of_planes.outputs : network.of_columns.outputs;
+    require_model(with_planes || with_columns, "it takes nothing");
+    require_model(!with_planes || !with_columns || width == network.of_columns.outputs,
+                  "planes and columns meet in layers of two widths");
+    check_first_hidden(network, width);
+    for (std::size_t k = 1; k < network.hidden.size(); ++k) {
+        check_later(network.hidden[k], width, "hidden layer " + std::to_string(k));
+        width = network.hidden[k].weights.outputs;
+    }
+    if (network.vector)
+        check_later(*network.vector, width, "the vector");
+    else
+        check_score(network, width);
 }
 
 }  // namespace
@@ -177,7 +200,7 @@ void check_network(const Network &network) {
         check_convolutions(network);
     }
     if (network.of_columns.outputs > 0) check_columns(network);
-    check_hidden_layers(network);
+    check_layers(network);
 }
 
 }  // namespace s2v

@@ -78,19 +78,27 @@ Columns read_columns(const Safetensors &file, const NetworkHeader &header) {
     return columns;
 }
 
-Hidden read_hidden(const Safetensors &file, std::size_t number, const Network &network) {
-    const std::string name = "integer.hidden" + std::to_string(number);
-    Hidden layer;
-    if (number > 0) {
-        layer.weights = read_weights(file, name + ".weight");
-        layer.planes_multiplier = file.tensor<std::int32_t>(name + ".multiplier", {-1});
-    } else {
-        if (network.planes > 0) layer.planes_multiplier = file.tensor<std::int32_t>(name + ".planes_multiplier", {-1});
-        if (network.of_columns.outputs > 0)
-            layer.columns_multiplier = file.tensor<std::int32_t>(name + ".features_multiplier", {-1});
-    }
+void read_bias(const Safetensors &file, const std::string &name, Hidden &layer) {
     layer.bias = file.tensor<std::int64_t>(name + ".bias", {-1});
     layer.shift = file.tensor<std::uint8_t>(name + ".shift", {1})[0];
+}
+
+Hidden read_first_hidden(const Safetensors &file, const Network &network) {
+    const std::string name = "integer.hidden0";
+    Hidden layer;
+    if (network.planes > 0) layer.planes_multiplier = file.tensor<std::int32_t>(name + ".planes_multiplier", {-1});
+    if (network.of_columns.outputs > 0)
+        layer.columns_multiplier = file.tensor<std::int32_t>(name + ".features_multiplier", {-1});
+    read_bias(file, name, layer);
+    return layer;
+}
+
+// A layer on the activations of another.
+Hidden read_later(const Safetensors &file, const std::string &name) {
+    Hidden layer;
+    layer.weights = read_weights(file, name + ".weight");
+    layer.planes_multiplier = file.tensor<std::int32_t>(name + ".multiplier", {-1});
+    read_bias(file, name, layer);
     return layer;
 }
 
@@ -98,7 +106,7 @@ Hidden read_hidden(const Safetensors &file, std::size_t number, const Network &n
 std::size_t tensors_of(const Network &network) {
     const std::size_t of_planes = network.planes > 0 ? 3 + 4 * network.convolutions.size() : 0;
     const std::size_t of_columns = network.of_columns.outputs > 0 ? 2 : 0;
-    return of_planes + of_columns + 4 * network.hidden.size() - 2 + 3;
+    return of_planes + of_columns + 4 * network.hidden.size() - 2 + (network.vector ? 4 : 3);
 }
 
 }  // namespace
@@ -120,7 +128,7 @@ std::vector<kernel::DerivedColumn> derived_columns(std::span<const std::string> 
 
 Network read_network(const Safetensors &file, const NetworkHeader &header) {
     const bool of_table = header.architecture == "tablenet";
-    if (!of_table && header.architecture != "stampnet")
+    if (!of_table && header.vector == 0 && header.architecture != "stampnet")
         throw Failure(S2V_BAD_MODEL, "a network " + printable(header.architecture) + " is none of integers");
     if (of_table && header.planes > 0) throw Failure(S2V_BAD_MODEL, "a tablenet takes no planes");
     if (file.has("integer.of_planes.weight") != (header.planes > 0) ||
@@ -143,13 +151,21 @@ Network read_network(const Safetensors &file, const NetworkHeader &header) {
         network.columns = read_columns(file, header);
         network.of_columns = read_weights(file, "integer.of_features.weight");
     }
-    for (std::size_t k = 0; k < kernel::kMostHidden; ++k) {
-        if (k > 0 && !file.has("integer.hidden" + std::to_string(k) + ".weight")) break;
-        network.hidden.push_back(read_hidden(file, k, network));
+    network.hidden.push_back(read_first_hidden(file, network));
+    for (std::size_t k = 1; k < kernel::kMostHidden; ++k) {
+        const std::string name = "integer.hidden" + std::to_string(k);
+        if (!file.has(name + ".weight")) break;
+        network.hidden.push_back(read_later(file, name));
     }
-    network.out = file.tensor<std::int8_t>("integer.out.weight", {-1});
-    network.out_bias = file.tensor<std::int64_t>("integer.out.bias", {1})[0];
-    network.out_scale = file.tensor<float>("integer.out.scale", {1})[0];
+    if (header.vector > 0) {
+        network.vector = read_later(file, "integer.vector");
+        if (network.vector->weights.outputs != header.vector)
+            throw Failure(S2V_BAD_MODEL, "its vectors have another length than its header says");
+    } else {
+        network.out = file.tensor<std::int8_t>("integer.out.weight", {-1});
+        network.out_bias = file.tensor<std::int64_t>("integer.out.bias", {1})[0];
+        network.out_scale = file.tensor<float>("integer.out.scale", {1})[0];
+    }
     if (file.count(kIntegers) != tensors_of(network))
         throw Failure(S2V_BAD_MODEL, "it holds integers that are none of its network's");
     check_network(network);

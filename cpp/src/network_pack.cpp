@@ -260,8 +260,13 @@ PackedNetwork::PackedNetwork(const Network &network, int group, PackedFor user) 
             view.widest = std::max(view.widest, padded(inputs));
         }
     }
-    const Weights out = {network.out, 1, inputs};
+    const Weights out = network.vector ? network.vector->weights : Weights{network.out, 1, inputs};
     packer.linear(out, in_order(inputs, padded(inputs)), view.linear[view.layers - 1]);
+    view.widest = std::max(view.widest, padded(out.outputs));
+    if (network.vector) {
+        packer.hidden(*network.vector, view.numbers);
+        view.vector = out.outputs;
+    }
     view.out_bias = network.out_bias;
     view.out_scale = network.out_scale;
     view.temperature = network.temperature;

@@ -139,7 +139,7 @@ s2v_status s2v_reader_open_cutouts_within(const s2v_cutouts *cutouts, const s2v_
         require_spans(cutouts->object_ids, cutouts->object_end, cutouts->n);
         require_spans(cutouts->publishers, cutouts->publisher_end, cutouts->n);
         decode::ReadingPlan plan;
-        require(!reading->model || catalogue_columns(*reading->model) == 0 || cutouts->catalogue,
+        require(!takes_catalogue(*reading) || cutouts->catalogue,
                 "the model takes columns of the catalogue, of which the table says nothing");
         plan.limits = limits_of(*limits);
         plan.settings = decode_settings(*reading, plan.limits);

@@ -33,6 +33,11 @@ decode::Limits limits_of(const s2v_limits &given) {
     return limits;
 }
 
+bool takes_catalogue(const s2v_reading &reading) {
+    return (reading.model && catalogue_columns(*reading.model) > 0) ||
+           (reading.embedder && catalogue_columns(*reading.embedder) > 0);
+}
+
 decode::DecodeSettings decode_settings(const s2v_reading &reading, const decode::Limits &limits) {
     S2V_REQUIRE_SIZE(&reading, s2v_reading);
     if (reading.allocator) S2V_REQUIRE_SIZE(reading.allocator, s2v_allocator);
@@ -48,16 +53,25 @@ decode::DecodeSettings decode_settings(const s2v_reading &reading, const decode:
     settings.shape.columns = static_cast<std::size_t>(reading.column_count);
     settings.shape.fields = static_cast<std::size_t>(reading.field_count);
     settings.shape.pixels = reading.keep_pixels != 0;
-    settings.shape.catalogue = reading.catalogue != 0 || (reading.model && catalogue_columns(*reading.model) > 0);
+    settings.shape.catalogue = reading.catalogue != 0 || takes_catalogue(reading);
     settings.saturation = reading.saturation;
     settings.shape.features = static_cast<std::size_t>(kernel::set_columns(reading.sets));
     settings.convention = static_cast<s2v_convention>(reading.convention);
     const std::uint32_t planes = reading.planes & kernel::kEveryPlane;
-    // Where pixels are wanted for scores alone, the model says of which planes.
-    settings.planes = reading.model && !settings.shape.pixels && !reading.sets ? 0 : planes;
+    // Where pixels are wanted for scores or vectors alone, the models say of which planes.
+    const bool by_models = reading.model || reading.embedder;
+    settings.planes = by_models && !settings.shape.pixels && !reading.sets ? 0 : planes;
     settings.measuring = {reading.sets, kernel::kEveryPart, planes};
+    if (reading.embedder) {
+        check_gives_vectors(*reading.embedder);
+        check_runs(*reading.embedder);
+        settings.embedder = reading.embedder;
+        settings.shape.vector = static_cast<std::size_t>(reading.embedder->vector);
+        settings.planes |= reading.embedder->needs.planes;
+    }
     if (reading.model) {
-        check_scoring(*reading.model);
+        check_gives_scores(*reading.model);
+        check_runs(*reading.model);
         settings.model = reading.model;
         settings.shape.scores = true;
         settings.planes |= planes_at_first(*reading.model);
@@ -135,6 +149,9 @@ void describe(const decode::Rows &rows, float saturation, std::vector<s2v_proble
     batch.place = rows.place.data();
     batch.problems = problems.data();
     batch.problem_count = static_cast<std::int64_t>(problems.size());
+    batch.vectors = rows.shape.vector ? rows.vectors.data() : nullptr;
+    batch.vector_flags = rows.shape.vector ? rows.vector_flags.data() : nullptr;
+    batch.vector = static_cast<std::int32_t>(rows.shape.vector);
 }
 
 }  // namespace s2v

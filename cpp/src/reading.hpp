@@ -14,6 +14,9 @@ namespace s2v {
 
 // Convert and check the options of the C ABI. Each throws Failure (S2V_INVALID_ARGUMENT).
 decode::Limits limits_of(const s2v_limits &given);
+// Whether one of its models takes columns of the catalogue.
+bool takes_catalogue(const s2v_reading &reading);
+
 decode::DecodeSettings decode_settings(const s2v_reading &reading, const decode::Limits &limits);
 decode::PacketSelection packet_selection(const s2v_reading &reading, const decode::DecodeSettings &settings);
 

@@ -27,6 +27,7 @@ std::size_t divide(Workspace &space, std::byte *memory, const s2v_model &model, 
     space.columns = parts.take<float>(n * model.columns.size());
     space.planes = parts.take<float>(model.recipe ? model.recipe->pixels() : 0);
     space.score = parts.take<float>(n);
+    space.vectors = parts.take<std::int8_t>(n * static_cast<std::size_t>(model.vector));
     space.sum = parts.take<double>(n);
     space.measured = parts.take<std::uint32_t>(n);
     space.row = parts.take<std::int32_t>(n);
@@ -148,8 +149,12 @@ void RowScorer::walk_trees(std::int32_t rows, Workspace &space) const {
     kernel::forest_block(forest.view(), space.columns, rows, space.sum, space.score);
 }
 
-void RowScorer::score_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const CandidateData &known,
-                            float *score, std::uint32_t *flags, Workspace &space) const {
+// Measures, prepares and judges rows [begin, end). Of those that are scored it keeps the columns in the workspace, and
+// calls encode(planes, k) for the k-th of them; returns how many they are.
+template <class Encode>
+std::int32_t RowScorer::prepare_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
+                                      const CandidateData &known, std::uint32_t *flags, Workspace &space,
+                                      Encode encode) const {
     const Block block = measure_block(stamps, begin, end, known, space);
     const auto rows = static_cast<std::int32_t>(end - begin);
     const std::size_t columns = model_.columns.size();
@@ -158,14 +163,50 @@ void RowScorer::score_block(const s2v_stamps &stamps, std::int64_t begin, std::i
         float *const to = space.columns + static_cast<std::size_t>(scored) * columns;
         const kernel::Verdict verdict = prepare_inputs(block, i, space.planes, to, space);
         flags[begin + i] = verdict.flags;
-        score[begin + i] = std::numeric_limits<float>::quiet_NaN();
         if (!verdict.scored) continue;
-        if (model_.recipe) isa_.encode_planes(&network_, space.planes, scored, kScorerBlock, space.network);
+        if (model_.recipe) encode(space.planes, scored);
         space.row[scored++] = i;
     }
+    return scored;
+}
+
+void RowScorer::encode(const float *planes, std::int32_t row, Workspace &space) const {
+    isa_.encode_planes(&network_, planes, row, kScorerBlock, space.network);
+}
+
+// Vectors of rows whose planes are encoded; row: (rows) where each goes among the vectors.
+void RowScorer::write_vectors(std::int32_t rows, const float *columns, const std::int32_t *row, std::int8_t *vectors,
+                              Workspace &space) const {
+    const std::ptrdiff_t numbers = model_.vector;
+    isa_.embed_rows(&network_, columns, rows, space.vectors, space.network, kScorerBlock);
+    for (std::int32_t k = 0; k < rows; ++k)
+        std::copy_n(space.vectors + k * numbers, numbers, vectors + row[k] * numbers);
+}
+
+void RowScorer::score_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const CandidateData &known,
+                            float *score, std::uint32_t *flags, Workspace &space, const VectorTarget *also) const {
+    std::fill(score + begin, score + end, std::numeric_limits<float>::quiet_NaN());
+    const std::int64_t numbers = also == nullptr ? 0 : also->embedder.model_.vector;
+    if (also != nullptr) std::fill(also->vectors + begin * numbers, also->vectors + end * numbers, std::int8_t{0});
+    const std::int32_t scored =
+        prepare_block(stamps, begin, end, known, flags, space, [&](const float *planes, std::int32_t k) {
+            encode(planes, k, space);
+            if (also != nullptr) also->embedder.encode(planes, k, also->space);
+        });
     if (scored == 0) return;
     score_columns(scored, space);
     for (std::int32_t k = 0; k < scored; ++k) score[begin + space.row[k]] = space.score[k];
+    if (also != nullptr)
+        also->embedder.write_vectors(scored, space.columns, space.row, also->vectors + begin * numbers, also->space);
+}
+
+void RowScorer::embed_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const CandidateData &known,
+                            std::int8_t *vectors, std::uint32_t *flags, Workspace &space) const {
+    const std::int64_t numbers = model_.vector;
+    std::fill(vectors + begin * numbers, vectors + end * numbers, std::int8_t{0});
+    const std::int32_t scored = prepare_block(stamps, begin, end, known, flags, space,
+                                              [&](const float *planes, std::int32_t k) { encode(planes, k, space); });
+    if (scored > 0) write_vectors(scored, space.columns, space.row, vectors + begin * numbers, space);
 }
 
 void RowScorer::write_inputs(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const CandidateData &known,

@@ -1,4 +1,4 @@
-// Scores rows of stamps by one model, in the memory of one worker.
+// Scores rows of stamps by one model, or turns them into vectors, in the memory of one worker.
 #pragma once
 
 #include "isa.hpp"
@@ -26,6 +26,7 @@ public:
     float *columns;           // (rows, columns), of rows that are scored
     float *planes;            // of one row
     float *score;             // (rows), of rows that are scored
+    std::int8_t *vectors;     // (rows, numbers) of them, by a network of vectors
     double *sum;              // (rows), of a forest
     std::uint32_t *measured;  // (rows) flags
     std::int32_t *row;        // (rows): which they are
@@ -51,6 +52,16 @@ struct RowInputs {
     std::uint8_t *scored;  // (n): 1 where the row has a score
 };
 
+class RowScorer;
+
+// Where the vectors of rows are to be written while a model that takes the same (take_the_same) scores them: the rows'
+// inputs are prepared once.
+struct VectorTarget {
+    const RowScorer &embedder;
+    Workspace &space;
+    std::int8_t *vectors;  // (n, numbers)
+};
+
 // Scores rows by one worker's memory. It allocates nothing and throws nothing.
 class RowScorer {
 public:
@@ -58,7 +69,11 @@ public:
 
     // Rows [begin, end) of stamps, at most as many as the workspace is made for.
     void score_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const CandidateData &known,
-                     float *score, std::uint32_t *flags, Workspace &space) const;
+                     float *score, std::uint32_t *flags, Workspace &space, const VectorTarget *also = nullptr) const;
+
+    // The same of a network of vectors: vectors (n, numbers), zeros where a row has none.
+    void embed_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const CandidateData &known,
+                     std::int8_t *vectors, std::uint32_t *flags, Workspace &space) const;
 
     // Writes the inputs that the model needs of these rows; also for a model of floats.
     void write_inputs(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end, const CandidateData &known,
@@ -80,6 +95,12 @@ private:
     [[nodiscard]] std::uint32_t prepare_row(const s2v_stamps &block, std::int32_t i, float *planes,
                                             Workspace &space) const;
     [[nodiscard]] std::uint32_t gather_columns(const Block &block, std::int32_t i, float *to) const;
+    template <class Encode>
+    std::int32_t prepare_block(const s2v_stamps &stamps, std::int64_t begin, std::int64_t end,
+                               const CandidateData &known, std::uint32_t *flags, Workspace &space, Encode encode) const;
+    void encode(const float *planes, std::int32_t row, Workspace &space) const;
+    void write_vectors(std::int32_t rows, const float *columns, const std::int32_t *row, std::int8_t *vectors,
+                       Workspace &space) const;
     void score_columns(std::int32_t rows, Workspace &space) const;
     void walk_trees(std::int32_t rows, Workspace &space) const;
 

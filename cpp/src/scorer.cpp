@@ -18,7 +18,8 @@ struct s2v_scorer::Job {
     std::atomic<std::int64_t> next{0};
 };
 
-s2v_scorer::s2v_scorer(const s2v_model &model, const s2v_isa_table &isa, const s2v_scorer_options &options) {
+s2v_scorer::s2v_scorer(const s2v_model &model, const s2v_isa_table &isa, const s2v_scorer_options &options)
+    : model_(model) {
     const std::int32_t threads = workers_for(options.threads);
     if (options.run != nullptr) {
         run_ = options.run;
@@ -56,6 +57,18 @@ void s2v_scorer::in_blocks(std::int64_t n, std::int64_t most, const Work &work) 
         threads_->run(tasks, task, &job);
 }
 
+// Cuts stamps out of frames; calls work(worker, stamps, known, first row) for a few rows after others.
+template <class Work>
+void s2v_scorer::in_cuts(const Field &field, const CandidateData &known, const Work &work) noexcept {
+    in_blocks(field.n, cuts_[0].rows(), [&](std::size_t worker, std::int64_t begin, std::int64_t end) {
+        const s2v_stamps stamps = cuts_[worker].cut(field, begin, end);
+        CandidateData own;
+        if (known.catalogue != nullptr) own.catalogue = known.catalogue + begin * kernel::kCatalogueColumns;
+        own.raised = cuts_[worker].join_flags(known.raised == nullptr ? nullptr : known.raised + begin, end - begin);
+        work(workers_[worker], stamps, own, begin);
+    });
+}
+
 void s2v_scorer::score(const s2v_stamps &stamps, const CandidateData &known, float *score,
                        std::uint32_t *flags) noexcept {
     in_blocks(stamps.n, kScorerBlock, [&](std::size_t worker, std::int64_t begin, std::int64_t end) {
@@ -64,11 +77,23 @@ void s2v_scorer::score(const s2v_stamps &stamps, const CandidateData &known, flo
 }
 
 void s2v_scorer::score(const Field &field, const CandidateData &known, float *score, std::uint32_t *flags) noexcept {
-    in_blocks(field.n, cuts_[0].rows(), [&](std::size_t worker, std::int64_t begin, std::int64_t end) {
-        const s2v_stamps stamps = cuts_[worker].cut(field, begin, end);
-        CandidateData own;
-        if (known.catalogue != nullptr) own.catalogue = known.catalogue + begin * kernel::kCatalogueColumns;
-        own.raised = cuts_[worker].join_flags(known.raised == nullptr ? nullptr : known.raised + begin, end - begin);
-        workers_[worker].score(stamps, 0, end - begin, own, score + begin, flags + begin);
+    in_cuts(field, known,
+            [&](BlockScorer &worker, const s2v_stamps &stamps, const CandidateData &own, std::int64_t row) {
+                worker.score(stamps, 0, stamps.n, own, score + row, flags + row);
+            });
+}
+
+void s2v_scorer::embed(const s2v_stamps &stamps, const CandidateData &known, std::int8_t *vectors,
+                       std::uint32_t *flags) noexcept {
+    in_blocks(stamps.n, kScorerBlock, [&](std::size_t worker, std::int64_t begin, std::int64_t end) {
+        workers_[worker].embed(stamps, begin, end, known, vectors, flags);
     });
+}
+
+void s2v_scorer::embed(const Field &field, const CandidateData &known, std::int8_t *vectors,
+                       std::uint32_t *flags) noexcept {
+    in_cuts(field, known,
+            [&](BlockScorer &worker, const s2v_stamps &stamps, const CandidateData &own, std::int64_t row) {
+                worker.embed(stamps, 0, stamps.n, own, vectors + row * model_.vector, flags + row);
+            });
 }

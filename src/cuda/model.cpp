@@ -34,6 +34,13 @@ public:
                                      at<float>(score), at<std::uint32_t>(flags)));
     }
 
+    void embed(Address stream, const s2v_stamps &stamps, Address raised, Address catalogue, Address scratch,
+               std::int64_t rows, Address vectors, Address flags) const {
+        const s2v_catalogue known = known_at(raised, catalogue);
+        ::check(s2v_cuda_model_embed(model_.get(), at<void>(stream), &stamps, &known, at<void>(scratch), rows,
+                                     at<std::int8_t>(vectors), at<std::uint32_t>(flags)));
+    }
+
     void inputs(Address stream, const s2v_stamps &stamps, Address raised, Address catalogue, Address scratch,
                 std::int64_t rows, Address planes, Address columns, Address flags, Address scored) const {
         const s2v_catalogue known = known_at(raised, catalogue);
@@ -59,6 +66,11 @@ public:
     void predict(Address stream, Address planes, Address columns, std::int64_t n, Address score) const {
         ::check(s2v_cuda_model_predict(model_.get(), at<void>(stream), at<const float>(planes),
                                        at<const float>(columns), n, at<float>(score)));
+    }
+
+    void predict_vectors(Address stream, Address planes, Address columns, std::int64_t n, Address vectors) const {
+        ::check(s2v_cuda_model_predict_vectors(model_.get(), at<void>(stream), at<const float>(planes),
+                                               at<const float>(columns), n, at<std::int8_t>(vectors)));
     }
 
 private:
@@ -91,5 +103,9 @@ void register_model(py::module_ &module) {
         .def("check_columns", &Model::check_columns, Released(), py::arg("stream"), py::arg("columns"),
              py::arg("raised"), py::arg("n"), py::arg("score"), py::arg("flags"))
         .def("predict", &Model::predict, Released(), py::arg("stream"), py::arg("planes"), py::arg("columns"),
-             py::arg("n"), py::arg("score"));
+             py::arg("n"), py::arg("score"))
+        .def("embed", &Model::embed, Released(), py::arg("stream"), py::arg("stamps"), py::arg("raised"),
+             py::arg("catalogue"), py::arg("scratch"), py::arg("rows"), py::arg("vectors"), py::arg("flags"))
+        .def("predict_vectors", &Model::predict_vectors, Released(), py::arg("stream"), py::arg("planes"),
+             py::arg("columns"), py::arg("n"), py::arg("vectors"));
 }

@@ -105,6 +105,14 @@ inline void add_network(ModelFile &file, const s2v::Network &n) {
         file.add(name + ".bias", "I64", {length(layer.bias)}, layer.bias);
         file.add(name + ".shift", "U8", {1}, std::vector<std::uint8_t>{static_cast<std::uint8_t>(layer.shift)});
     }
+    if (n.vector) {
+        const s2v::Hidden &layer = *n.vector;
+        add_linear(file, "integer.vector.weight", layer.weights);
+        file.add("integer.vector.multiplier", "I32", {length(layer.planes_multiplier)}, layer.planes_multiplier);
+        file.add("integer.vector.bias", "I64", {length(layer.bias)}, layer.bias);
+        file.add("integer.vector.shift", "U8", {1}, std::vector<std::uint8_t>{static_cast<std::uint8_t>(layer.shift)});
+        return;
+    }
     file.add("integer.out.weight", "I8", {length(n.out)}, n.out);
     file.add("integer.out.bias", "I64", {1}, std::vector<std::int64_t>{n.out_bias});
     file.add("integer.out.scale", "F32", {1}, std::vector<float>{n.out_scale});

@@ -20,7 +20,8 @@ struct NetworkSizes {
     std::int32_t bins = 0;
     bool derived = false;
     std::vector<std::int32_t> hidden = {64, 64};
-    bool extreme = false;  // weights of -127 and 127 alone, sums that saturate
+    bool extreme = false;     // weights of -127 and 127 alone, sums that saturate
+    std::int32_t vector = 0;  // numbers of the vector; 0: a score
 };
 
 inline std::int32_t between(Random &random, std::int32_t low, std::int32_t high) {
@@ -111,6 +112,17 @@ inline s2v::Network network(const NetworkSizes &sizes, std::uint64_t seed) {
         network.hidden.push_back(std::move(layer));
         inputs = width;
     }
+    if (sizes.vector) {
+        s2v::Hidden layer;
+        layer.weights = weights(sizes.vector, inputs, sizes.extreme, random);
+        layer.shift = sizes.extreme ? between(random, 0, 40) : 25;
+        for (std::int32_t o = 0; o < sizes.vector; ++o) {
+            layer.planes_multiplier.push_back(between(random, 500, 4000));
+            layer.bias.push_back(static_cast<std::int64_t>(between(random, -100000, 100000)) << 14);
+        }
+        network.vector = std::move(layer);
+        return network;
+    }
     network.out = weights(1, inputs, sizes.extreme, random).values;
     network.out_bias = between(random, -100000, 100000);
     network.out_scale = 3e-7F;
@@ -124,6 +136,28 @@ public:
     explicit PlainNetwork(const s2v::Network &network) : n_(network) {}
 
     float operator()(const float *planes, const float *columns) const {
+        const std::vector<std::int64_t> active = activations(planes, columns);
+        std::int64_t sum = n_.out_bias;
+        for (std::size_t i = 0; i < active.size(); ++i) sum += active[i] * n_.out[i];
+        const float logit = static_cast<float>(sum) * n_.out_scale;
+        const float x = logit / n_.temperature;
+        const double e = s2v::kernel::exponential(-std::fabs(static_cast<double>(x)));
+        return static_cast<float>(x < 0 ? e / (1 + e) : 1 / (1 + e));
+    }
+
+    [[nodiscard]] std::vector<std::int8_t> vector(const float *planes, const float *columns) const {
+        const std::vector<std::int64_t> active = activations(planes, columns);
+        const s2v::Hidden &layer = *n_.vector;
+        std::vector<std::int8_t> out;
+        for (std::size_t o = 0; o < layer.bias.size(); ++o) {
+            const std::int64_t sum = dot(layer.weights, o, active) * layer.planes_multiplier[o] + layer.bias[o];
+            out.push_back(static_cast<std::int8_t>(std::clamp<std::int64_t>(shifted(sum, layer.shift), -127, 127)));
+        }
+        return out;
+    }
+
+private:
+    [[nodiscard]] std::vector<std::int64_t> activations(const float *planes, const float *columns) const {
         std::vector<std::int64_t> active;
         const std::vector<std::int64_t> means = n_.planes ? ring_means(planes) : std::vector<std::int64_t>();
         const std::vector<std::int64_t> codes = n_.of_columns.outputs ? code(columns) : std::vector<std::int64_t>();
@@ -142,15 +176,9 @@ public:
             }
             active = next;
         }
-        std::int64_t sum = n_.out_bias;
-        for (std::size_t i = 0; i < active.size(); ++i) sum += active[i] * n_.out[i];
-        const float logit = static_cast<float>(sum) * n_.out_scale;
-        const float x = logit / n_.temperature;
-        const double e = s2v::kernel::exponential(-std::fabs(static_cast<double>(x)));
-        return static_cast<float>(x < 0 ? e / (1 + e) : 1 / (1 + e));
+        return active;
     }
 
-private:
     static std::int64_t shifted(std::int64_t a, int by) {
         return by == 0 ? a : (a + (std::int64_t{1} << (by - 1))) >> by;
     }

@@ -51,6 +51,27 @@ struct NetworkFile {
     }
 };
 
+// A network of vectors that takes what a NetworkFile takes.
+struct VectorFile {
+    s2v::Network network;
+    ModelFile file;
+
+    explicit VectorFile(const char *more = R"(, "optional": ["template"])", std::int32_t numbers = 64) {
+        NetworkSizes sizes;
+        sizes.vector = numbers;
+        network = synthetic::network(sizes, 32);
+        file.header = model_header("network", stamp_columns(), kRecipe + how(std::to_string(numbers), more));
+        add_network(file, network);
+    }
+    static std::string how(const std::string &numbers, const char *more = "") {
+        return R"(, "architecture": {"name": "vectornet", "settings": {"vector": )" + numbers + "}" + more +
+               R"(}, "integer": {"version": 1})";
+    }
+    [[nodiscard]] s2v::Model model() const {
+        return NetworkFile::of(file.bytes());
+    }
+};
+
 // A forest of one split on one column: .75 where the column is above 0 or missing.
 inline std::string forest_file(const std::vector<std::string> &columns, std::int16_t feature, bool filled = false) {
     ModelFile file;

@@ -24,25 +24,57 @@ std::vector<synthetic::NetworkSizes> all_sizes() {
     return sizes;
 }
 
-// Scores of rows in blocks of at most `most`.
-std::vector<float> run(const s2v::PackedNetwork &packed, const s2v::Network &network, const std::vector<float> &planes,
-                       const std::vector<float> &columns, int rows, int most) {
+std::vector<synthetic::NetworkSizes> sizes_of_vectors() {
+    std::vector<synthetic::NetworkSizes> sizes(5);
+    for (synthetic::NetworkSizes &one : sizes) one.vector = 64;
+    sizes[1] = {3, 17, {8, 24}, 5, 0, false, {20, 12}, false, 5};  // no width is a multiple of 16
+    sizes[2] = {2, 9, {16}, 0, 0, false, {16}, false, 1024};       // wider than any layer
+    sizes[3] = {1, 33, {16, 32}, 67, 0, false, {64}, false, 33};
+    sizes[4].extreme = true;
+    return sizes;
+}
+
+// Scores of rows, or their vectors, in blocks of at most `most`: finish(view, columns, row, rows, scratch, most).
+template <class Result, class Finish>
+std::vector<Result> run_blocks(const s2v::PackedNetwork &packed, const s2v::Network &network,
+                               const std::vector<float> &planes, const std::vector<float> &columns, int rows, int most,
+                               std::size_t numbers, Finish finish) {
     const s2v_isa_table &isa = *s2v::active_isa();
     const s2v::kernel::NetworkView view = packed.view();
     const std::size_t bytes = isa.network_scratch(&view, most);
     void *const scratch = ::operator new(bytes, std::align_val_t{64});
     std::memset(scratch, 0xa5, bytes);
-    std::vector<float> score(static_cast<std::size_t>(rows), -1.0F);
+    std::vector<Result> out(static_cast<std::size_t>(rows) * numbers, static_cast<Result>(-1));
     const std::ptrdiff_t size = std::ptrdiff_t{network.planes} * network.side * network.side;
     for (int begin = 0; begin < rows; begin += most) {
         const int count = std::min(most, rows - begin);
         for (int row = 0; row < count && network.planes; ++row)
             isa.encode_planes(&view, planes.data() + (begin + row) * size, row, most, scratch);
-        isa.score_rows(&view, columns.data() + std::ptrdiff_t{begin} * network.columns.given, count,
-                       score.data() + begin, scratch, most);
+        finish(view, columns.data() + std::ptrdiff_t{begin} * network.columns.given, count,
+               out.data() + static_cast<std::size_t>(begin) * numbers, scratch);
     }
     ::operator delete(scratch, std::align_val_t{64});
-    return score;
+    return out;
+}
+
+std::vector<float> run(const s2v::PackedNetwork &packed, const s2v::Network &network, const std::vector<float> &planes,
+                       const std::vector<float> &columns, int rows, int most) {
+    return run_blocks<float>(
+        packed, network, planes, columns, rows, most, 1,
+        [most](const s2v::kernel::NetworkView &view, const float *own, int count, float *score, void *scratch) {
+            s2v::active_isa()->score_rows(&view, own, count, score, scratch, most);
+        });
+}
+
+std::vector<std::int8_t> embed(const s2v::PackedNetwork &packed, const s2v::Network &network,
+                               const std::vector<float> &planes, const std::vector<float> &columns, int rows,
+                               int most) {
+    const std::size_t numbers = network.vector->bias.size();
+    return run_blocks<std::int8_t>(
+        packed, network, planes, columns, rows, most, numbers,
+        [most](const s2v::kernel::NetworkView &view, const float *own, int count, std::int8_t *vectors, void *scratch) {
+            s2v::active_isa()->embed_rows(&view, own, count, vectors, scratch, most);
+        });
 }
 
 void scores_are_those_of_the_transcription() {
@@ -69,6 +101,36 @@ void scores_are_those_of_the_transcription() {
             const std::vector<float> got = run(packed, network, planes, columns, rows, most);
             CHECK(std::memcmp(got.data(), expected.data(), got.size() * sizeof(float)) == 0);
         }
+    }
+}
+
+void vectors_are_those_of_the_transcription() {
+    std::uint64_t seed = 50;
+    for (const synthetic::NetworkSizes &sizes : sizes_of_vectors()) {
+        const s2v::Network network = synthetic::network(sizes, ++seed);
+        s2v::check_network(network);
+        const s2v::PackedNetwork packed(network, *s2v::active_isa());
+        synthetic::Random random(seed);
+        constexpr int rows = 21;
+        const std::vector<float> planes = synthetic::planes_of(network, rows, random);
+        const std::vector<float> columns = synthetic::columns_of(network, rows, random);
+        const synthetic::PlainNetwork plain(network);
+        std::vector<std::int8_t> expected;
+        const std::ptrdiff_t size = std::ptrdiff_t{network.planes} * network.side * network.side;
+        for (int row = 0; row < rows; ++row) {
+            const std::vector<std::int8_t> one =
+                plain.vector(planes.data() + row * size, columns.data() + std::ptrdiff_t{row} * network.columns.given);
+            expected.insert(expected.end(), one.begin(), one.end());
+        }
+        std::size_t between = 0;
+        std::size_t below = 0;
+        for (const std::int8_t number : expected) {
+            CHECK(number >= -127);
+            between += number > -127 && number < 127 && number != 0 ? 1 : 0;
+            below += number < 0 ? 1 : 0;
+        }
+        if (!sizes.extreme) CHECK(between > expected.size() / 4 && below > 0 && below < expected.size());
+        for (const int most : {1, 2, 7, 64}) CHECK(embed(packed, network, planes, columns, rows, most) == expected);
     }
 }
 
@@ -117,6 +179,17 @@ void what_cannot_be_run_is_refused() {
     check_refused(both, [](s2v::Network &n) { n.out_bias = std::numeric_limits<std::int64_t>::min(); });
     check_refused(both, [](s2v::Network &n) { n.out_scale = nan; });
     check_refused(both, [](s2v::Network &n) { n.temperature = 0.0F; });
+    synthetic::NetworkSizes vectors;
+    vectors.vector = 64;
+    check_refused(vectors, [](s2v::Network &n) { n.vector->weights.inputs = 65; });
+    check_refused(vectors, [](s2v::Network &n) { n.vector->weights.values[9] = -128; });
+    check_refused(vectors, [](s2v::Network &n) { n.vector->weights.values.pop_back(); });
+    check_refused(vectors, [](s2v::Network &n) { n.vector->planes_multiplier[5] = -1; });
+    check_refused(vectors, [](s2v::Network &n) { n.vector->planes_multiplier.pop_back(); });
+    check_refused(vectors, [](s2v::Network &n) { n.vector->columns_multiplier.resize(64); });
+    check_refused(vectors, [](s2v::Network &n) { n.vector->bias.push_back(0); });
+    check_refused(vectors, [](s2v::Network &n) { n.vector->bias[5] = std::numeric_limits<std::int64_t>::min(); });
+    check_refused(vectors, [](s2v::Network &n) { n.vector->shift = 63; });
     check_refused(table, [](s2v::Network &n) { n.columns.size[7] = 0.0F; });
     check_refused(table, [](s2v::Network &n) { n.columns.low[7] = nan; });
     check_refused(table, [](s2v::Network &n) { n.columns.bins = 11; });
@@ -152,6 +225,7 @@ int main() {
         return 77;
     }
     scores_are_those_of_the_transcription();
+    vectors_are_those_of_the_transcription();
     what_cannot_be_run_is_refused();
     sums_reach_their_limits();
     return check::report();

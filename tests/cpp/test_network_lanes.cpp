@@ -21,10 +21,31 @@ struct Given {
     std::vector<float> columns;
 };
 
-// Scores of all rows as one block, on any team and Dot.
+// What rows give: a score each, or the numbers of a vector.
+struct Results {
+    std::vector<float> score;
+    std::vector<std::int8_t> vectors;
+
+    explicit Results(const NetworkView &view)
+        : score(view.vector ? 0 : kRows, -1.0F), vectors(static_cast<std::size_t>(kRows * view.vector), 99) {}
+    bool operator==(const Results &other) const {
+        return vectors == other.vectors && score.size() == other.score.size() &&
+               (score.empty() || std::memcmp(score.data(), other.score.data(), score.size() * sizeof(float)) == 0);
+    }
+};
+
+// Scores rows from `row` on, or turns them into vectors.
 template <class Dot, class Team>
-void score_some_rows(const Team &team, const NetworkView &view, const Given &given, unsigned char *memory,
-                     float *score) {
+void finish_rows(const Team &team, const NetworkView &view, int row, int rows, const NetworkScratch &s, Results &out) {
+    if (view.vector)
+        embed_rows<Dot>(team, view, rows, s, out.vectors.data() + row * view.vector);
+    else
+        score_rows<Dot>(team, view, rows, s, out.score.data() + row);
+}
+
+// All rows as one block, on any team and Dot.
+template <class Dot, class Team>
+void run_rows(const Team &team, const NetworkView &view, const Given &given, unsigned char *memory, Results &out) {
     NetworkScratch s{};
     divide_scratch<Dot>(view, kRows, memory, s);
     const int size = view.planes * view.side * view.side;
@@ -35,7 +56,7 @@ void score_some_rows(const Team &team, const NetworkView &view, const Given &giv
         team.for_each(view.column.given, [&](int i) { s.x[i] = from[i]; });
         encode_row_columns(team, view, row, s);
     }
-    score_rows<Dot>(team, view, kRows, s, score);
+    finish_rows<Dot>(team, view, 0, kRows, s, out);
 }
 
 template <class Dot>
@@ -50,35 +71,35 @@ unsigned char *aligned(std::vector<unsigned char> &memory) {
 }
 
 template <class Dot>
-std::vector<float> on_host(const Given &given) {
+Results on_host(const Given &given) {
     const s2v::PackedNetwork packed(given.network, Dot::kGroup, Dot::kPacked);
-    std::vector<float> score(kRows, -1.0F);
+    Results out(packed.view());
     auto memory = memory_for<Dot>(packed.view());
-    score_some_rows<Dot>(HostTeam(), packed.view(), given, aligned(memory), score.data());
-    return score;
+    run_rows<Dot>(HostTeam(), packed.view(), given, aligned(memory), out);
+    return out;
 }
 
-std::vector<float> on_fibers(const Given &given, bool ascending) {
+Results on_fibers(const Given &given, bool ascending) {
     using Dot = PlainDot<1>;
     const s2v::PackedNetwork packed(given.network, Dot::kGroup, s2v::PackedFor::kLanes);
     const NetworkView view = packed.view();
-    std::vector<float> score(kRows, -1.0F);
+    Results out(view);
     auto memory = memory_for<Dot>(view);
     FiberWarp warp;
     CHECK(warp.run(ascending, [&](FiberWarp::Lanes lane) {
-        score_some_rows<Dot>(WarpOfFibers(lane), view, given, aligned(memory), score.data());
+        run_rows<Dot>(WarpOfFibers(lane), view, given, aligned(memory), out);
     }));
-    return score;
+    return out;
 }
 
 // Row by row, of planes as bytes, in a scratch whose parts share memory and with a copy of the convolutions' tensors.
-std::vector<float> by_bytes(const Given &given, bool ascending) {
+Results by_bytes(const Given &given, bool ascending) {
     using Dot = PlainDot<1>;
     const s2v::PackedNetwork packed(given.network, Dot::kGroup, s2v::PackedFor::kLanes);
     const NetworkView view = packed.view();
     const int pixels = view.side * view.side;
     const int words = plane_words(pixels);
-    std::vector<float> score(kRows, -1.0F);
+    Results out(view);
     NetworkScratch s{};
     std::vector<unsigned char> memory(divide_scratch<Dot>(view, 1, nullptr, s, true) + 64, 0x5a);
     const std::size_t tensors = convolution_bytes(view);
@@ -112,10 +133,10 @@ std::vector<float> by_bytes(const Given &given, bool ascending) {
                 team.for_each(view.column.given, [&](int i) { own.x[i] = from[i]; });
                 encode_row_columns(team, view, 0, own);
             }
-            score_rows<Dot>(team, view, 1, own, score.data() + row);
+            finish_rows<Dot>(team, view, row, 1, own, out);
         }
     }));
-    return score;
+    return out;
 }
 
 void check_network_of(const synthetic::NetworkSizes &sizes, std::uint64_t seed) {
@@ -126,13 +147,19 @@ void check_network_of(const synthetic::NetworkSizes &sizes, std::uint64_t seed) 
     given.planes = synthetic::planes_of(network, kRows, random);
     given.columns = synthetic::columns_of(network, kRows, random);
     const synthetic::PlainNetwork plain(network);
-    std::vector<float> expected;
-    for (int row = 0; row < kRows; ++row)
-        expected.push_back(plain(given.planes.data() + row * network.planes * network.side * network.side,
-                                 given.columns.data() + row * network.columns.given));
-    const auto same = [&](const std::vector<float> &got) {
-        return std::memcmp(got.data(), expected.data(), kRows * sizeof(float)) == 0;
-    };
+    Results expected{NetworkView{}};
+    expected.score.clear();
+    for (int row = 0; row < kRows; ++row) {
+        const float *const planes = given.planes.data() + row * network.planes * network.side * network.side;
+        const float *const columns = given.columns.data() + row * network.columns.given;
+        if (network.vector) {
+            const std::vector<std::int8_t> one = plain.vector(planes, columns);
+            expected.vectors.insert(expected.vectors.end(), one.begin(), one.end());
+        } else {
+            expected.score.push_back(plain(planes, columns));
+        }
+    }
+    const auto same = [&](const Results &got) { return got == expected; };
     CHECK(same(on_host<HostDot>(given)));
     CHECK(same(on_host<PlainDot<1>>(given)));
     CHECK(same(on_host<PlainDot<16>>(given)));
@@ -149,6 +176,11 @@ int main() {
     check_network_of(stampnet, 21);
     stampnet.extreme = true;
     check_network_of(stampnet, 22);
+    stampnet.vector = 64;
+    check_network_of(stampnet, 26);
+    stampnet.extreme = false;
+    check_network_of(stampnet, 27);
+    check_network_of({2, 17, {16}, 3, 0, false, {20}, false, 41}, 28);
     check_network_of({0, 0, {}, 38, 12, true, {64, 48}, false}, 23);
     check_network_of({3, 17, {8, 40}, 5, 1, false, {20, 12}, false}, 24);
     check_network_of({2, 9, {16}, 0, 0, false, {16}, true}, 25);

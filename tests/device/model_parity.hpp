@@ -66,7 +66,38 @@ inline std::vector<float> synthetic_values(std::size_t n, std::size_t row_length
     return values;
 }
 
+// A byte a word, as reports compare them.
+inline std::vector<std::uint32_t> as_words(const std::vector<std::int8_t> &vectors) {
+    return {vectors.begin(), vectors.end()};
+}
+
+// Vectors on the device, of which a run that writes none would be seen.
+inline DeviceArray<std::int8_t> unwritten_vectors(std::size_t numbers) {
+    return DeviceArray<std::int8_t>(std::vector<std::int8_t>(numbers, std::int8_t{-128}));
+}
+
+inline void compare_made_vectors(const BothModels &models, std::int64_t n, Report &report) {
+    const auto rows = static_cast<std::size_t>(n);
+    const auto numbers = static_cast<std::size_t>(models.needs.vector);
+    const std::string name = models.name + ", vectors of " + std::to_string(n) + " rows";
+    const std::vector<float> planes = synthetic_values(rows, models.pixels(), true);
+    const std::vector<float> columns = synthetic_values(rows, models.columns(), false);
+    const DeviceArray<float> planes_there(planes);
+    const DeviceArray<float> columns_there(columns);
+    std::vector<std::int8_t> expected(rows * numbers);
+    require(s2v_model_predict_vectors(models.here.get(), planes.data(), columns.data(), n, expected.data(), 0));
+    DeviceArray<std::int8_t> vectors = unwritten_vectors(expected.size());
+    const double took = milliseconds([&] {
+        require(s2v_cuda_model_predict_vectors(models.there.get(), nullptr, planes_there.get(), columns_there.get(), n,
+                                               vectors.get()));
+    });
+    report.time(name, microseconds_each(took, n));
+    const auto width = static_cast<std::int64_t>(numbers);
+    report.compare(name, n, width, 0, width, as_words(expected).data(), as_words(vectors.to_host()).data());
+}
+
 inline void compare_made_rows(const BothModels &models, std::int64_t n, Report &report) {
+    if (models.needs.vector) return compare_made_vectors(models, n, report);
     if (models.needs.first) return;  // inputs of a cascade are scored on the host alone
     const auto rows = static_cast<std::size_t>(n);
     const std::string name = models.name + ", " + std::to_string(n) + " rows";
@@ -150,18 +181,32 @@ inline void compare_scores(const BothModels &models, const KnownStamps &here, co
     s2v_scorer *created = nullptr;
     require(s2v_scorer_create(models.here.get(), &options, &created));
     const std::unique_ptr<s2v_scorer, decltype(&s2v_scorer_free)> scorer(created, &s2v_scorer_free);
-    std::vector<float> expected(count);
+    const std::string name = models.name + " of stamps" + what + ", " + std::to_string(rows) + " at a time";
     std::vector<std::uint32_t> expected_flags(count);
+    DeviceArray<std::uint32_t> flags(count);
+    flags.poison();
+    if (models.needs.vector) {
+        const auto width = static_cast<std::int64_t>(models.needs.vector);
+        std::vector<std::int8_t> wanted(count * static_cast<std::size_t>(width));
+        require(s2v_embed_stamps(created, &here.stamps, &here.known, wanted.data(), expected_flags.data()));
+        DeviceArray<std::int8_t> vectors = unwritten_vectors(wanted.size());
+        const double spent = milliseconds([&] {
+            require(s2v_cuda_model_embed(models.there.get(), nullptr, &there.stamps, &there.known, scratch, rows,
+                                         vectors.get(), flags.get()));
+        });
+        report.time(name, microseconds_each(spent, n));
+        report.compare(name, n, width, 0, width, as_words(wanted).data(), as_words(vectors.to_host()).data());
+        report.compare(name + ", flags", n, 1, 0, 1, expected_flags.data(), flags.to_host().data());
+        return;
+    }
+    std::vector<float> expected(count);
     require(s2v_score_stamps(created, &here.stamps, &here.known, expected.data(), expected_flags.data()));
     DeviceArray<float> score(count);
-    DeviceArray<std::uint32_t> flags(count);
     score.poison();
-    flags.poison();
     const double took = milliseconds([&] {
         require(s2v_cuda_model_score(models.there.get(), nullptr, &there.stamps, &there.known, scratch, rows,
                                      score.get(), flags.get()));
     });
-    const std::string name = models.name + " of stamps" + what + ", " + std::to_string(rows) + " at a time";
     report.time(name, microseconds_each(took, n));
     report.compare(name, n, 1, 0, 1, expected.data(), score.to_host().data());
     report.compare(name + ", flags", n, 1, 0, 1, expected_flags.data(), flags.to_host().data());

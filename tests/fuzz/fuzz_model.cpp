@@ -1,4 +1,4 @@
-// A model file: the input is parsed, and what loads must predict probabilities, a forest or a network.
+// A model file: the input is parsed, and what loads must predict probabilities, a forest or a network, or vectors.
 #include "error.hpp"
 #include "fuzz.hpp"
 #include "model.hpp"
@@ -26,6 +26,13 @@ void predict_some(const s2v_model &model) {
         const auto side = static_cast<std::size_t>(model.recipe->height);
         planes.resize(static_cast<std::size_t>(kRows * model.recipe->planes) * side * side, 3.5F);
         for (std::size_t i = 0; i < planes.size(); i += 3) planes[i] = i % 2 ? 1e30F : -1e-3F;
+    }
+    if (model.vector > 0) {
+        std::vector<std::int8_t> vectors(static_cast<std::size_t>(kRows) * static_cast<std::size_t>(model.vector),
+                                         -128);
+        s2v::predict_vectors(model, planes.data(), x.data(), kRows, vectors.data(), 1);
+        for (const std::int8_t number : vectors) fuzz::require(number != -128, "a vector of numbers from -127 to 127");
+        return;
     }
     float score[kRows] = {};
     s2v::predict(model, planes.data(), x.data(), kRows, score, 1);

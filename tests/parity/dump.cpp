@@ -142,6 +142,7 @@ void dump_model(const std::filesystem::path &file, const s2v_stamps &stamps, con
     std::vector<float> planes(product(n, pixels));
     std::vector<float> columns(product(n, needs.columns));
     std::vector<float> score(product(n, 1));
+    std::vector<std::int8_t> vectors(product(n, needs.vector));
     std::vector<std::uint32_t> flags(product(n, 1));
     std::vector<std::uint8_t> scored(product(n, 1));
     require(s2v_model_inputs(loaded, &stamps, &known, planes.data(), columns.data(), flags.data(), scored.data(), 1));
@@ -154,9 +155,14 @@ void dump_model(const std::filesystem::path &file, const s2v_stamps &stamps, con
     require(s2v_scorer_create(loaded, nullptr, &created));
     const std::unique_ptr<s2v_scorer, decltype(&s2v_scorer_free)> scorer(created, &s2v_scorer_free);
     for (const s2v_catalogue *const what : {&known, static_cast<const s2v_catalogue *>(nullptr)}) {
-        require(s2v_score_stamps(created, &stamps, what, score.data(), flags.data()));
         const std::string of = name + (what ? "" : " of pixels alone");
-        dump.add(of + ", scores", n, score);
+        if (needs.vector) {
+            require(s2v_embed_stamps(created, &stamps, what, vectors.data(), flags.data()));
+            dump.add(of + ", vectors", n, std::vector<std::uint32_t>(vectors.begin(), vectors.end()));
+        } else {
+            require(s2v_score_stamps(created, &stamps, what, score.data(), flags.data()));
+            dump.add(of + ", scores", n, score);
+        }
         dump.add(of + ", flags", n, flags);
     }
 }

@@ -42,6 +42,7 @@ from space2vec.backends import kernels
 from space2vec.data import flags
 from space2vec.errors import BackendError
 from space2vec.model_files.calibration import Calibration
+from space2vec.model_files.integer_network import vector_length
 from space2vec.model_files.trees import Trees
 from space2vec.models.forest import Forest as Model
 from space2vec.models.load import packaged
@@ -137,12 +138,12 @@ def models():
     """Return model files by name."""
     kept = {name: path.read_bytes() for name, path in packaged().items() if name != "default"}
     deep = model(FEATURE_SETS["stamp"][::-3][-len(AUTOSCAN_STAMP) :]).calibrated(calibration())
-    return {**kept, **tiny_models.models(), "deep forest": deep.file}
+    return {**kept, **tiny_models.models(), **tiny_models.vector_models(), "deep forest": deep.file}
 
 
 def scored():
     """Return the names of the models that score stamps here; tests of models have all of them score others."""
-    return [*(name for name in packaged() if name != "default"), *SCORED, "deep forest"]
+    return [*(name for name in packaged() if name != "default"), *SCORED, "deep forest", *tiny_models.vector_models()]
 
 
 def raised(n):
@@ -204,12 +205,19 @@ def known_of(rows):
 
 
 def model_results(name, rows, threads):
-    """Return scores, flags and a digest of what a model takes, by what they are."""
+    """Return scores or vectors, flags and a digest of what a model takes, by what they are."""
     file, n = models()[name], len(rows)
     model, known = kernels.active().Model(file), known_of(rows)
-    score, judged = np.empty(n, np.float32), np.empty(n, np.uint32)
-    model.score(rows, known, score, judged, threads)
-    header = tiny_models.header_of(file)
+    header, judged = tiny_models.header_of(file), np.empty(n, np.uint32)
+    length = vector_length(header.architecture or {})
+    if length:
+        given = np.empty((n, length), np.int8)
+        model.embed(rows, known, given, judged, threads)
+        found = given.view(np.uint8)
+    else:
+        score = np.empty(n, np.float32)
+        model.score(rows, known, score, judged, threads)
+        found = score.view(np.uint32)
     shape = Recipe.from_plain(header.recipe).shape if header.recipe else (0, 0, 0)
     planes, columns = np.empty((n, *shape), np.float32), np.empty((n, len(header.feature_names)), np.float32)
     again, good = np.empty(n, np.uint32), np.empty(n, np.bool_)
@@ -217,9 +225,9 @@ def model_results(name, rows, threads):
     model.inputs(rows, known, *inputs, again, good, threads)
     if header.first is None:  # what a cascade takes is what its second network does
         assert (again == judged).all()
-        assert (np.isnan(score) == ~good).all()
+        assert not found[~good].any() if length else (np.isnan(score) == ~good).all()
     whole = np.concatenate([planes.reshape(n, -1), columns], axis=1)
-    return {f"score:{name}": score.view(np.uint32), f"flags:score:{name}": judged, f"inputs:{name}": digests(whole)}
+    return {f"score:{name}": found, f"flags:score:{name}": judged, f"inputs:{name}": digests(whole)}
 
 
 def compute(rows, threads=1):

@@ -92,6 +92,13 @@ S2V_API s2v_status s2v_cuda_model_score(const s2v_cuda_model *model, void *strea
                                         const s2v_catalogue *known, void *scratch, int64_t rows, float *score,
                                         uint32_t *flags);
 
+/* Compute the vectors of stamps on the device of the model, as s2v_embed_stamps does; otherwise as
+ * s2v_cuda_model_score. vectors: (n, vector). S2V_BAD_MODEL: the model gives scores; the functions that score give that
+ * status for a network of vectors. */
+S2V_API s2v_status s2v_cuda_model_embed(const s2v_cuda_model *model, void *stream, const s2v_stamps *stamps,
+                                        const s2v_catalogue *known, void *scratch, int64_t rows, int8_t *vectors,
+                                        uint32_t *flags);
+
 /* Compute the inputs that a model needs of stamps, as s2v_model_inputs does. planes: (n, shape), columns: (n, columns);
  * each NULL if the model takes none. flags: (n) of the scores; scored: (n) 1 where a row has a score, else 0. */
 S2V_API s2v_status s2v_cuda_model_inputs(const s2v_cuda_model *model, void *stream, const s2v_stamps *stamps,
@@ -111,6 +118,10 @@ S2V_API s2v_status s2v_cuda_model_check_columns(const s2v_cuda_model *model, voi
  * cascade. */
 S2V_API s2v_status s2v_cuda_model_predict(const s2v_cuda_model *model, void *stream, const float *planes,
                                           const float *columns, int64_t n, float *score);
+
+/* Compute the vectors of prepared inputs on the device of the model, as s2v_model_predict_vectors does. */
+S2V_API s2v_status s2v_cuda_model_predict_vectors(const s2v_cuda_model *model, void *stream, const float *planes,
+                                                  const float *columns, int64_t n, int8_t *vectors);
 
 #ifdef __cplusplus
 }

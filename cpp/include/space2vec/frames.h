@@ -63,6 +63,11 @@ S2V_API s2v_status s2v_score_frames(s2v_scorer *scorer, const s2v_frame *science
                                     const s2v_frame *difference, int64_t n, const double *x, const double *y,
                                     const s2v_catalogue *catalogue, float *score, uint32_t *flags);
 
+/* The vectors of detections, otherwise as s2v_embed_stamps. */
+S2V_API s2v_status s2v_embed_frames(s2v_scorer *scorer, const s2v_frame *science, const s2v_frame *reference,
+                                    const s2v_frame *difference, int64_t n, const double *x, const double *y,
+                                    const s2v_catalogue *catalogue, int8_t *vectors, uint32_t *flags);
+
 /* The stamp features of detections, otherwise as s2v_features. */
 S2V_API s2v_status s2v_measure_frames(const s2v_frame *science, const s2v_frame *reference, const s2v_frame *difference,
                                       int64_t n, const double *x, const double *y, int32_t sets, int32_t convention,

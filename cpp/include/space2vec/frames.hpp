@@ -123,6 +123,14 @@ inline std::int64_t count(const Positions &where, std::size_t flags) {
     return static_cast<std::int64_t>(flags);
 }
 
+inline s2v_catalogue known_of(std::size_t n, std::span<const float> catalogue, std::span<const std::uint32_t> raised) {
+    require(
+        (catalogue.empty() || catalogue.size() == n * S2V_CATALOGUE_COLUMNS) && (raised.empty() || raised.size() == n),
+        "catalogue or raised does not fit the positions");
+    return {sizeof(s2v_catalogue), catalogue.empty() ? nullptr : catalogue.data(),
+            raised.empty() ? nullptr : raised.data()};
+}
+
 // Throws Error with the reason that the library gives.
 inline void check_frames(s2v_status status) {
     if (status != S2V_OK) throw Error(status, s2v_last_error());
@@ -135,15 +143,23 @@ inline void check_frames(s2v_status status) {
 inline void score_frames(Scorer &scorer, const Frames &frames, const Positions &where, std::span<float> score,
                          std::span<std::uint32_t> flags, std::span<const float> catalogue = {},
                          std::span<const std::uint32_t> raised = {}) {
-    const std::size_t n = where.size();
-    detail::require(score.size() == n && (catalogue.empty() || catalogue.size() == n * S2V_CATALOGUE_COLUMNS) &&
-                        (raised.empty() || raised.size() == n),
-                    "score_frames: the arrays do not fit the positions");
-    const s2v_catalogue known = {sizeof known, catalogue.empty() ? nullptr : catalogue.data(),
-                                 raised.empty() ? nullptr : raised.data()};
+    detail::require(score.size() == where.size(), "score_frames: score does not fit the positions");
+    const s2v_catalogue known = detail::known_of(where.size(), catalogue, raised);
     detail::check_frames(s2v_score_frames(scorer.c(), detail::c(frames.science), detail::c(frames.reference),
                                           detail::c(frames.difference), detail::count(where, flags.size()),
                                           where.x.data(), where.y.data(), &known, score.data(), flags.data()));
+}
+
+// The vectors of detections, (n, s2v_needs.vector); otherwise as score_frames.
+inline void embed_frames(Scorer &scorer, const Frames &frames, const Positions &where, std::span<std::int8_t> vectors,
+                         std::span<std::uint32_t> flags, std::span<const float> catalogue = {},
+                         std::span<const std::uint32_t> raised = {}) {
+    detail::require(scorer.numbers() == 0 || vectors.size() == where.size() * scorer.numbers(),
+                    "embed_frames: the vectors do not fit the positions");
+    const s2v_catalogue known = detail::known_of(where.size(), catalogue, raised);
+    detail::check_frames(s2v_embed_frames(scorer.c(), detail::c(frames.science), detail::c(frames.reference),
+                                          detail::c(frames.difference), detail::count(where, flags.size()),
+                                          where.x.data(), where.y.data(), &known, vectors.data(), flags.data()));
 }
 
 // The stamp features of detections; values: (n, s2v_stamp_feature_count(sets)).

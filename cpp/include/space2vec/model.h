@@ -39,6 +39,7 @@ typedef struct s2v_needs {
     uint32_t
         first; /* of a cascade, the planes that its first network looks at. Where this network is sure, a reader decodes
                   no other planes of the row, and raises the flag scored_early. 0: the model is no cascade */
+    int32_t vector; /* numbers of the vector that the model gives of a candidate; 0: it gives a score */
 } s2v_needs;
 S2V_API s2v_status s2v_model_needs(const s2v_model *model, s2v_needs *needs);
 
@@ -48,6 +49,13 @@ S2V_API s2v_status s2v_model_needs(const s2v_model *model, s2v_needs *needs);
  * asked as they are for stamps. */
 S2V_API s2v_status s2v_model_predict(const s2v_model *model, const float *planes, const float *columns, int64_t n,
                                      float *score, int32_t threads);
+
+/* Compute the vectors of inputs that were prepared, by a network of vectors (s2v_needs.vector > 0). vectors: (n,
+ * vector), each number from -127 to 127; zeros where a pixel is not finite. Otherwise as s2v_model_predict.
+ * S2V_BAD_MODEL: the model gives scores; s2v_model_predict and the functions that score give that status for a network
+ * of vectors. */
+S2V_API s2v_status s2v_model_predict_vectors(const s2v_model *model, const float *planes, const float *columns,
+                                             int64_t n, int8_t *vectors, int32_t threads);
 
 /* Score rows of a table that has the columns of a model. columns: (n, columns), NAN where
  * unknown; raised: (n) flags of the rows so far, or NULL; score: (n) P(real), NAN where a flag forbids it or where no
@@ -84,6 +92,13 @@ S2V_API void s2v_scorer_free(s2v_scorer *scorer);
  * Nothing is allocated. One thread at a time. */
 S2V_API s2v_status s2v_score_stamps(s2v_scorer *scorer, const s2v_stamps *stamps, const s2v_catalogue *catalogue,
                                     float *score, uint32_t *flags);
+
+/* Compute the vectors of stamps, by a scorer of a network of vectors (s2v_needs.vector > 0). The likeness of two
+ * candidates is the cosine between their vectors. vectors: (n, vector), each number from -127 to 127; zeros where
+ * s2v_score_stamps would give no score; flags: (n), overwritten, say why. Nothing is allocated. One thread at a time.
+ * S2V_BAD_MODEL: the model gives scores. */
+S2V_API s2v_status s2v_embed_stamps(s2v_scorer *scorer, const s2v_stamps *stamps, const s2v_catalogue *catalogue,
+                                    int8_t *vectors, uint32_t *flags);
 
 /* Compute the inputs that a model needs of stamps, for callers that run a network of floats or train one. planes: (n,
  * shape), NAN throughout where a row cannot be prepared, 0 in a plane that is absent and that the model can do without;

@@ -62,6 +62,20 @@ public:
                       "predict");
     }
 
+    // The vectors of such inputs, by a network of vectors: (n, needs().vector).
+    void predict_vectors(std::span<const float> planes, std::span<const float> columns, std::span<std::int8_t> vectors,
+                         int threads = 1) const {
+        const s2v_needs needs = this->needs();
+        const std::size_t n = needs.vector > 0 ? vectors.size() / static_cast<std::size_t>(needs.vector) : 0;
+        detail::require(needs.vector == 0 || (vectors.size() == n * static_cast<std::size_t>(needs.vector) &&
+                                              planes.size() == n * pixels_of(needs) &&
+                                              columns.size() == n * static_cast<std::size_t>(needs.columns)),
+                        "predict_vectors: planes or columns do not fit vectors");
+        detail::check(s2v_model_predict_vectors(model_.get(), planes.data(), columns.data(),
+                                                static_cast<std::int64_t>(n), vectors.data(), threads),
+                      "predict_vectors");
+    }
+
     // P(real) of rows of a table that has its columns (n, k). raised: (n) flags so far, or empty;
     // score, flags: (n).
     void score_columns(std::span<const float> columns, std::span<const std::uint32_t> raised, std::span<float> score,
@@ -130,8 +144,8 @@ private:
     std::unique_ptr<s2v_model, Free> model_;
 };
 
-// Scores stamps by a model, which must outlive it. It allocates all its memory when it is created; one thread at a
-// time.
+// Scores stamps by a model, or turns them into vectors by a network of vectors; the model must outlive it. It allocates
+// all its memory when it is created; one thread at a time.
 class Scorer {
 public:
     explicit Scorer(const Model &model, int threads = 1) : Scorer(model, with_threads(threads)) {}
@@ -139,23 +153,35 @@ public:
         s2v_scorer *scorer = nullptr;
         detail::check(s2v_scorer_create(model.c(), &options, &scorer), "Scorer");
         scorer_.reset(scorer);
+        numbers_ = static_cast<std::size_t>(model.needs().vector);
     }
 
     // P(real) of each row, NaN where a flag forbids it. catalogue: (n, S2V_CATALOGUE_COLUMNS), and raised: (n) the
     // flags that the reader raised; either may be empty.
     void score(const Stamps &stamps, std::span<float> score, std::span<std::uint32_t> flags,
                std::span<const float> catalogue = {}, std::span<const std::uint32_t> raised = {}) {
-        const std::size_t n = stamps.size();
-        detail::require(score.size() == n && flags.size() == n &&
-                            (catalogue.empty() || catalogue.size() == n * S2V_CATALOGUE_COLUMNS) &&
-                            (raised.empty() || raised.size() == n),
-                        "score: the arrays do not fit the stamps");
+        detail::require(score.size() == stamps.size(), "score: the arrays do not fit the stamps");
         const s2v_stamps view = stamps.c();
-        const s2v_catalogue known = {sizeof known, catalogue.empty() ? nullptr : catalogue.data(),
-                                     raised.empty() ? nullptr : raised.data()};
+        const s2v_catalogue known =
+            known_of(stamps.size(), flags, catalogue, raised, "score: the arrays do not fit the stamps");
         detail::check(s2v_score_stamps(scorer_.get(), &view, &known, score.data(), flags.data()), "score");
     }
 
+    // The vectors (n, s2v_needs.vector) of rows, zeros where a flag forbids one; otherwise as score.
+    void embed(const Stamps &stamps, std::span<std::int8_t> vectors, std::span<std::uint32_t> flags,
+               std::span<const float> catalogue = {}, std::span<const std::uint32_t> raised = {}) {
+        detail::require(numbers_ == 0 || vectors.size() == stamps.size() * numbers_,
+                        "embed: the vectors do not fit the stamps");
+        const s2v_stamps view = stamps.c();
+        const s2v_catalogue known =
+            known_of(stamps.size(), flags, catalogue, raised, "embed: the arrays do not fit the stamps");
+        detail::check(s2v_embed_stamps(scorer_.get(), &view, &known, vectors.data(), flags.data()), "embed");
+    }
+
+    // Numbers of a vector; 0: the model gives scores.
+    [[nodiscard]] std::size_t numbers() const noexcept {
+        return numbers_;
+    }
     [[nodiscard]] s2v_scorer *c() const noexcept {
         return scorer_.get();
     }
@@ -166,6 +192,14 @@ private:
             s2v_scorer_free(scorer);
         }
     };
+    static s2v_catalogue known_of(std::size_t n, std::span<const std::uint32_t> flags, std::span<const float> catalogue,
+                                  std::span<const std::uint32_t> raised, const char *what) {
+        detail::require(flags.size() == n && (catalogue.empty() || catalogue.size() == n * S2V_CATALOGUE_COLUMNS) &&
+                            (raised.empty() || raised.size() == n),
+                        what);
+        return {sizeof(s2v_catalogue), catalogue.empty() ? nullptr : catalogue.data(),
+                raised.empty() ? nullptr : raised.data()};
+    }
     static s2v_scorer_options with_threads(int threads) {
         s2v_scorer_options options;
         s2v_scorer_options_init(&options);
@@ -174,6 +208,7 @@ private:
     }
 
     std::unique_ptr<s2v_scorer, Free> scorer_;
+    std::size_t numbers_ = 0;  // numbers of the vector that the model gives
 };
 
 // Turn scores into probabilities, in place, as s2v_calibrate does.

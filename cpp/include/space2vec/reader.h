@@ -68,6 +68,9 @@ typedef struct s2v_reading {
                                others only of rows that it leaves in doubt */
     int32_t catalogue;      /* 1: batches have the columns of the catalogue, as far as packets give them; 0 by default.
                                A model that takes such columns gets them either way */
+    const s2v_model *embedder; /* or NULL; a network of vectors (s2v_needs.vector > 0): batches carry the vectors of the
+                                  rows, beside scores where there is a model too. What both take alike is prepared
+                                  once. The planes that it needs are decoded */
 } s2v_reading;
 
 /* The kind of an id. */
@@ -126,6 +129,9 @@ typedef struct s2v_batch {
     const s2v_place *place;            /* (n) */
     const s2v_problem *problems;       /* by row */
     int64_t problem_count;
+    const int8_t *vectors;        /* (n, vector) as of s2v_embed_stamps, or NULL */
+    const uint32_t *vector_flags; /* (n), or NULL */
+    int32_t vector;               /* numbers of a vector; 0: there are none */
 } s2v_batch;
 
 typedef struct s2v_reader s2v_reader;

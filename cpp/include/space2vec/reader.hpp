@@ -26,10 +26,11 @@ struct Reading {
     std::int32_t sets = 0;  // the stamp features of these sets (s2v_feature_set) are computed
     s2v_convention convention = S2V_CONVENTION_CODE;
     float saturation = std::numeric_limits<float>::quiet_NaN();
-    int threads = 0;                          // 0: one a core
-    std::optional<s2v_allocator> allocator;   // for the pixels of batches; none: ordinary memory
-    const s2v_model *model = nullptr;         // Model::c(), to outlive the reader: batches carry its scores; or null
-    bool catalogue = false;                   // batches have the catalogue's columns
+    int threads = 0;                         // 0: one a core
+    std::optional<s2v_allocator> allocator;  // for the pixels of batches; none: ordinary memory
+    const s2v_model *model = nullptr;        // Model::c(), to outlive the reader: batches carry its scores; or null
+    const s2v_model *embedder = nullptr;  // a network of vectors, to outlive the reader: batches carry vectors; or null
+    bool catalogue = false;               // batches have the catalogue's columns
     s2v_limits limits = sized<s2v_limits>();  // on what an input may ask for; 0: the library's
     Start start;                              // of a reader
     std::function<bool()> interrupted;        // called by a reader while it waits; true: it gives up
@@ -91,6 +92,7 @@ public:
         c.threads = how.threads;
         c.model = how.model;
         c.catalogue = how.catalogue;
+        c.embedder = how.embedder;
         c.allocator = allocator_ ? &*allocator_ : nullptr;
         c.start_source = how.start.source;
         c.start_block = how.start.block;

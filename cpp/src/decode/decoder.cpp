@@ -35,16 +35,25 @@ s2v_survey survey_of(const s2v_cutouts &table, std::int64_t row) noexcept {
     return ztf ? S2V_SURVEY_ZTF : S2V_SURVEY_OTHER;
 }
 
+// Whether the features of rows are those that a model would measure.
+bool measures_for(const DecodeSettings &settings, const s2v_model &model) noexcept {
+    const kernel::Measuring &own = model.measuring;
+    return !model.first && settings.measuring.sets != 0 && settings.measuring.sets == own.sets &&
+           settings.measuring.planes == own.planes && settings.convention == model.convention;
+}
+
 }  // namespace
 
 Decoder::Decoder(const DecodeSettings &settings, const std::atomic<bool> *stopping)
     : settings_(settings), stopping_(stopping), columns_(settings.shape.columns) {
     if (settings_.model) {
         scorer_.emplace(*settings_.model, *settings_.isa, kLargestStampSide, nullptr);
-        const kernel::Measuring &own = settings_.model->measuring;
-        measured_once_ = !settings_.model->first && settings_.measuring.sets != 0 &&
-                         settings_.measuring.sets == own.sets && settings_.measuring.planes == own.planes &&
-                         settings_.convention == settings_.model->convention;
+        model_measured_ = measures_for(settings_, *settings_.model);
+    }
+    if (settings_.embedder) {
+        embedder_.emplace(*settings_.embedder, *settings_.isa, kLargestStampSide, nullptr);
+        embedder_measured_ = measures_for(settings_, *settings_.embedder);
+        prepared_once_ = settings_.model && take_the_same(*settings_.model, *settings_.embedder);
     }
     if (settings_.shape.features) scratch_ = ::operator new(settings_.isa->feature_scratch, std::align_val_t{64});
 }
@@ -290,25 +299,36 @@ Finding Decoder::read_plane(Unit &unit, const Cutout &cutout, Bytes file) {
 }
 
 // While the pixels of the pending rows are in the cache.
-void Decoder::score(Unit &unit) {
+void Decoder::score_rows(Unit &unit) {
     Rows &rows = unit.rows;
     CandidateData known;
     known.raised = rows.flags.data();
     if (settings_.shape.catalogue) known.catalogue = rows.catalogue.data();
-    if (measured_once_) {
-        known.features = rows.features.data();
-        known.feature_flags = rows.feature_flags.data();
-    }
+    CandidateData measured = known;
+    measured.features = rows.features.data();
+    measured.feature_flags = rows.feature_flags.data();
     const auto n = static_cast<std::int64_t>(rows.count());
     for (auto begin = static_cast<std::int64_t>(pending_rows_begin_); begin < n; begin += kScorerBlock) {
         if (stopping_ != nullptr && *stopping_) throw ReadingStopped();  // a model may be slow
-        const std::span<const std::int64_t> doubtful =
-            scorer_->score_first(stamps_of(rows), begin, std::min<std::int64_t>(n, begin + kScorerBlock), known,
-                                 rows.score.data(), rows.score_flags.data());
-        if (doubtful.empty()) continue;
-        read_doubtful_planes(unit, doubtful);
-        scorer_->score_doubtful(stamps_of(rows), known, rows.score.data(), rows.score_flags.data());
+        const std::int64_t end = std::min<std::int64_t>(n, begin + kScorerBlock);
+        if (embedder_ && !prepared_once_)
+            embedder_->embed(stamps_of(rows), begin, end, embedder_measured_ ? measured : known, rows.vectors.data(),
+                             rows.vector_flags.data());
+        if (scorer_) score_block(unit, begin, end, model_measured_ ? measured : known);
     }
+}
+
+void Decoder::score_block(Unit &unit, std::int64_t begin, std::int64_t end, const CandidateData &known) {
+    Rows &rows = unit.rows;
+    std::optional<VectorTarget> also;
+    if (prepared_once_) also.emplace(embedder_->target(rows.vectors.data()));
+    const std::span<const std::int64_t> doubtful = scorer_->score_first(
+        stamps_of(rows), begin, end, known, rows.score.data(), rows.score_flags.data(), also ? &*also : nullptr);
+    if (prepared_once_)
+        std::copy(rows.score_flags.begin() + begin, rows.score_flags.begin() + end, rows.vector_flags.begin() + begin);
+    if (doubtful.empty()) return;
+    read_doubtful_planes(unit, doubtful);
+    scorer_->score_doubtful(stamps_of(rows), known, rows.score.data(), rows.score_flags.data());
 }
 
 s2v_stamps Decoder::stamps_of(const Rows &rows) const noexcept {
@@ -343,7 +363,7 @@ void Decoder::finish_rows(Unit &unit) {
                                 static_cast<std::int64_t>(rows.count()), &settings_.measuring, settings_.convention,
                                 rows.features.data(), rows.feature_flags.data(), scratch_);
     }
-    if (settings_.model) score(unit);
+    if (scorer_ || embedder_) score_rows(unit);
     if (!settings_.shape.pixels) {
         std::fill(rows.offset.begin() + static_cast<std::ptrdiff_t>(pending_rows_begin_ * S2V_CHANNELS),
                   rows.offset.end(), -1);

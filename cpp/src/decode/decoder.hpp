@@ -1,5 +1,5 @@
 // Decodes the pieces of a unit to rows: unpacks blocks, walks records, inflates the planes that are needed, converts
-// their pixels, measures features and scores.
+// their pixels, measures features, scores, and makes vectors.
 #pragma once
 
 #include "cascade.hpp"
@@ -26,9 +26,10 @@ struct DecodeSettings {
     std::size_t id_bytes = Limits{}.id_bytes;
     kernel::Measuring measuring{};  // sets 0: no features are computed
     s2v_convention convention = S2V_CONVENTION_CODE;
-    float saturation = 0;                // NAN: none
-    const s2v_isa_table *isa = nullptr;  // whose features are computed
-    const s2v_model *model = nullptr;    // that scores the rows; or null
+    float saturation = 0;                 // NAN: none
+    const s2v_isa_table *isa = nullptr;   // whose features are computed
+    const s2v_model *model = nullptr;     // that scores the rows; or null
+    const s2v_model *embedder = nullptr;  // a network of their vectors; or null
     // Decodes images in tiles, and its argument; or null.
     decltype(s2v_reading::decode_image) decode_image = nullptr;
     void *context = nullptr;
@@ -86,13 +87,17 @@ private:
     void read_doubtful_planes(Unit &unit, std::span<const std::int64_t> doubtful);
     void finish_rows(Unit &unit);
     [[nodiscard]] s2v_stamps stamps_of(const Rows &rows) const noexcept;
-    void score(Unit &unit);
+    void score_rows(Unit &unit);
+    void score_block(Unit &unit, std::int64_t begin, std::int64_t end, const CandidateData &known);
 
     DecodeSettings settings_;
     const std::atomic<bool> *stopping_;
     void *scratch_ = nullptr;
-    bool measured_once_ = false;  // the model uses the features that the rows have
+    bool model_measured_ = false;     // the model uses the features that the rows have
+    bool embedder_measured_ = false;  // and so does the network of vectors
+    bool prepared_once_ = false;      // the network of vectors takes what is prepared for the model
     std::optional<BlockScorer> scorer_;
+    std::optional<BlockScorer> embedder_;
     std::vector<Cutout> pending_;
     std::size_t pending_rows_begin_ = 0;
     std::size_t pending_bytes_ = 0;

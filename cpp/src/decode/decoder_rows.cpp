@@ -47,6 +47,11 @@ void Decoder::refuse_rows(Unit &unit, const Piece &piece, std::size_t first, Fin
             rows.score[row] = std::numeric_limits<float>::quiet_NaN();
             rows.score_flags[row] = kernel::flag::bad_stamp;
         }
+        if (settings_.shape.vector) {
+            std::fill_n(rows.vectors.begin() + static_cast<std::ptrdiff_t>(row * rows.shape.vector), rows.shape.vector,
+                        std::int8_t{0});
+            rows.vector_flags[row] = kernel::flag::bad_stamp;
+        }
         std::fill_n(rows.features.begin() + static_cast<std::ptrdiff_t>(row * rows.shape.features), rows.shape.features,
                     std::numeric_limits<float>::quiet_NaN());
         std::fill_n(rows.offset.begin() + static_cast<std::ptrdiff_t>(row * S2V_CHANNELS), S2V_CHANNELS, -1);

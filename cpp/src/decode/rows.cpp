@@ -33,6 +33,8 @@ void Rows::clear() noexcept {
     feature_flags.clear();
     score.clear();
     score_flags.clear();
+    vectors.clear();
+    vector_flags.clear();
     place.clear();
     problems.clear();
 }
@@ -58,6 +60,8 @@ std::size_t Rows::add(const Place &where) {
         score.push_back(std::numeric_limits<float>::quiet_NaN());
         score_flags.push_back(0);
     }
+    vectors.insert(vectors.end(), shape.vector, 0);
+    if (shape.vector) vector_flags.push_back(0);
     place.push_back(where);
     return flags.size() - 1;
 }
@@ -129,6 +133,8 @@ void Rows::append(const Rows &others, std::size_t begin, std::size_t end) {
         extend(score, others.score, begin, end, 1);
         extend(score_flags, others.score_flags, begin, end, 1);
     }
+    extend(vectors, others.vectors, begin, end, shape.vector);
+    if (shape.vector) extend(vector_flags, others.vector_flags, begin, end, 1);
     extend(place, others.place, begin, end, 1);
     object_id.append(others.object_id, begin, end);
     candidate_text.append(others.candidate_text, begin, end);

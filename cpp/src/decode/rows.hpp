@@ -31,6 +31,7 @@ struct RowShape {
     std::size_t features = 0;  // 0: features are not computed
     bool pixels = true;        // whether pixels are kept
     bool scores = false;       // whether a model scores the rows
+    std::size_t vector = 0;    // 0: no model turns them into vectors
     bool catalogue = false;    // whether they have the catalogue's columns
 };
 
@@ -74,7 +75,9 @@ struct Rows {
     std::vector<std::uint32_t> feature_flags;  // (n) as s2v_features gives them; empty where they are not computed
     std::vector<float> score;                  // (n) and the flags of these; empty where no model scores
     std::vector<std::uint32_t> score_flags;
-    std::vector<Place> place;  // (n)
+    std::vector<std::int8_t> vectors;         // (n, vector)
+    std::vector<std::uint32_t> vector_flags;  // (n); empty where there are no vectors
+    std::vector<Place> place;                 // (n)
     std::vector<Problem> problems;
 
     [[nodiscard]] std::size_t count() const noexcept {
@@ -85,7 +88,7 @@ struct Rows {
         constexpr std::size_t kRow = 200;
         return pixels.size() * sizeof(float) + problems.size() * sizeof(Problem) + value_texts.size() +
                count() * (kRow + shape.columns * sizeof(double) + shape.fields * sizeof(s2v_value) +
-                          (shape.features + catalogue_width()) * sizeof(float));
+                          (shape.features + catalogue_width()) * sizeof(float) + shape.vector);
     }
     // Columns of the catalogue that a row has.
     [[nodiscard]] std::size_t catalogue_width() const noexcept {

@@ -44,6 +44,7 @@ pub struct Reading {
     pub decode_image: Option<extern "C" fn(*mut c_void, *const c_void, i64, i32, i32, *mut f32) -> i32>,
     pub model: *const Model,
     pub catalogue: i32,
+    pub embedder: *const Model,
 }
 
 #[repr(C)]
@@ -54,7 +55,7 @@ pub struct Id {
 }
 
 // A structure of another size is refused by the library; of another layout it would be misread.
-const _: () = assert!(std::mem::size_of::<Reading>() == 192);
+const _: () = assert!(std::mem::size_of::<Reading>() == 200);
 const _: () = assert!(std::mem::size_of::<Id>() == 24);
 
 extern "C" {

@@ -41,7 +41,7 @@ def forest(trees: int, names: tuple[str, ...], fill: bool, calibration: Calibrat
         return path.read_bytes()
 
 
-def network(takes_planes: bool, bins: int, cascade: bool = False) -> bytes:
+def network(takes_planes: bool, bins: int, cascade: bool = False, vector: int = 0) -> bytes:
     """Return a model file of an integer network of few weights, without floats; of a cascade it is both networks."""
     chance = np.random.default_rng(5)
     names = ("MAG", "SNR", "AMP") if bins else ("AMP", "COLMEDS")
@@ -77,15 +77,24 @@ def network(takes_planes: bool, bins: int, cascade: bool = False) -> bytes:
         "hidden1.multiplier": np.full(4, 50, np.int32),
         "hidden1.bias": np.zeros(4, np.int64),
         "hidden1.shift": np.full(1, 7, np.uint8),
+    }
+    own |= {
+        "vector.weight": weights(vector, 4),
+        "vector.multiplier": np.full(vector, 60, np.int32),
+        "vector.bias": np.full(vector, -3000, np.int64),
+        "vector.shift": np.full(1, 12, np.uint8),
+    } if vector else {
         "out.weight": weights(4),
         "out.bias": np.full(1, -50, np.int64),
         "out.scale": np.full(1, 1e-5, np.float32),
-    }
+    }  # fmt: skip
     tensors |= {f"integer.{name}": tensor for name, tensor in own.items()}
     steps = [{"name": "l2", "version": 1, "parameters": {}}]
     recipe = {"name": "seed", "version": 1, "side": 9, "channels": ["science", "difference"], "steps": steps}
     settings = {"names": names, "bins": bins} if bins else {"channels": 2, "side": 9, "features": columns}
     how = {"name": "tablenet" if bins else "stampnet", "settings": settings, "temperature": 2.0}
+    if vector:
+        how = {"name": "vectornet", "settings": {**settings, "vector": vector}}
     header = Header(
         "network", "seed", names, library="0", recipe=recipe if takes_planes else None, architecture=how,
         integer={"version": 1},
@@ -114,5 +123,6 @@ def model_seeds() -> dict[str, bytes]:
         network=network(takes_planes=True, bins=0),
         table_network=network(takes_planes=False, bins=3),
         cascade=network(takes_planes=True, bins=0, cascade=True),
+        vectors=network(takes_planes=True, bins=0, vector=6),
         **{f"lie_{name}": file for name, (file, _) in LIES.items()},
     )
