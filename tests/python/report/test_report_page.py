@@ -229,6 +229,46 @@ def test_blink_and_brightness(page: WebDriver) -> None:
     wait(lambda: len(page.find_elements("css selector", "#planes canvas")) == 3)
 
 
+def test_stamps_that_are_no_squares_keep_their_shape(browser: WebDriver, tmp_path: Path) -> None:
+    """A stamp at the edge of a detector is as wide as others and less high."""
+    pixels = np.random.default_rng(3).normal(size=(1, 3, 20, 60)).astype(np.float32)
+    stamps = s2v.Stamps(pixels)
+    browser.get(write_report(stamps, s2v.load("default").score(stamps), tmp_path / "night").as_uri())
+    wait(lambda: len(browser.find_elements("css selector", "#planes canvas")) == 3)
+    canvas = browser.find_element("css selector", "#planes canvas")
+    assert canvas.get_property("width") == 3 * canvas.get_property("height")
+    assert canvas.value_of_css_property("object-fit") == "contain"
+    press(browser, "m")
+    tile = wait(lambda: browser.find_elements("css selector", ".tile canvas"))[0]
+    assert tile.value_of_css_property("object-fit") == "contain"
+
+
+def test_numbers_have_the_digits_that_they_had(page: WebDriver) -> None:
+    """A magnitude in single precision has seven, a date has those of its seconds."""
+    numbers = [float(np.float32(16.0871391)), 2458312.69855, 184.6079563, 0.1 + 0.2, 12, 3e-7]
+    shown = page.execute_script("return arguments[0].map(S2V.number)", numbers)
+    assert shown == ["16.08714", "2458312.69855", "184.6079563", "0.3", "12", "3.0000e-7"]
+
+
+@pytest.mark.parametrize("width", [900, 1100, 1500, 2400])
+def test_stamps_and_labels_are_seen_at_any_width(page: WebDriver, width: int) -> None:
+    page.set_window_size(width, 900)
+    try:
+        press(page, "j")
+        wait(lambda: len(page.find_elements("css selector", "#planes canvas")) == 3)
+        right = page.execute_script("return document.querySelector('.detail').getBoundingClientRect().right")
+        for canvas in page.find_elements("css selector", "#planes canvas"):
+            box = canvas.rect
+            assert box["width"] >= 130
+            assert abs(box["width"] - box["height"]) < 1
+            assert box["x"] + box["width"] <= right
+        bottom = page.execute_script("return document.querySelector('.detail').getBoundingClientRect().bottom")
+        assert page.find_element("css selector", "button[data-label=real]").rect["y"] < bottom - 20
+        assert page.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    finally:
+        page.set_window_size(1500, 950)
+
+
 def test_problems_are_listed_and_select_their_candidates(browser: WebDriver, tmp_path: Path) -> None:
     stamps = s2v.simulate(30, seed=6).stamps
     scores = s2v.load("default").score(stamps)
@@ -296,7 +336,7 @@ def test_review_asks_and_writes(browser: WebDriver, tmp_path: Path) -> None:
         thread.start()
         try:
             browser.get(server.address)
-            assert text(browser, "labelled") == "0 real, 1 bogus, 0 unsure"
+            assert text(browser, "labelled") == "0 real, 1 bogus, 0 unsure; 1 of the 3 most useful"
             press(browser, "n")
             assert text(browser, "name") == ids[3]
             press(browser, "r")
@@ -305,7 +345,7 @@ def test_review_asks_and_writes(browser: WebDriver, tmp_path: Path) -> None:
             labels.path.write_text("candidate_id,label\n")  # as another program may
             press(browser, "u")
             wait(lambda: "is not written" in text(browser, "status"))
-            assert text(browser, "labelled") == "1 real, 1 bogus, 0 unsure"
+            assert text(browser, "labelled") == "1 real, 1 bogus, 0 unsure; 2 of the 3 most useful"
         finally:
             server.shutdown()
             thread.join()

@@ -148,7 +148,9 @@
 
   const countLabels = () => {
     const n = labels.counts();
-    get("labelled").textContent = `${n.real} real, ${n.bogus} bogus, ${n.unsure} unsure`;
+    const done = night.suggested.filter((row) => labels.of(row) !== "").length;
+    const useful = night.suggested.length ? `; ${done} of the ${night.suggested.length} most useful` : "";
+    get("labelled").textContent = `${n.real} real, ${n.bogus} bogus, ${n.unsure} unsure${useful}`;
   };
 
   const drawSky = () => {

@@ -144,7 +144,7 @@ S2V.pixels = (() => {
     context.drawImage(aside, 0, 0, width * times, height * times);
     const x = (centre[1] + 0.5) * times, y = (height - centre[0] - 0.5) * times, reach = 0.11 * Math.max(height, width) * times;
     context.strokeStyle = "#ff7a1a";
-    context.lineWidth = Math.max(1, times / 2);
+    context.lineWidth = Math.max(1, 0.75 * times);
     context.beginPath();
     context.moveTo(x + 0.7 * reach, y);
     context.lineTo(x + 1.6 * reach, y);

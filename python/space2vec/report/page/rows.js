@@ -12,7 +12,9 @@ S2V.flagsOf = (row) => S2V.night.flagNames.filter((flag) => (S2V.night.flags[row
 S2V.number = (value) => {
   if (value === null || value === undefined) return "";
   if (typeof value !== "number" || Number.isInteger(value)) return String(value);
-  return Math.abs(value) >= 1e-4 && Math.abs(value) < 1e7 ? String(Number(value.toPrecision(9))) : value.toExponential(4);
+  // What a packet holds in single precision has no more than seven digits; a date or a position has more.
+  const digits = Math.fround(value) === value ? 7 : 12;
+  return Math.abs(value) >= 1e-4 && Math.abs(value) < 1e7 ? String(Number(value.toPrecision(digits))) : value.toExponential(4);
 };
 
 /** Make the columns: name, whether numeric, width in pixels, the value of a row (null where unknown) and its text. */
@@ -20,7 +22,7 @@ S2V.makeColumns = () => {
   const night = S2V.night;
   const column = (name, numeric, width, value, text) =>
     ({ name, numeric, width, value, text: text || ((row) => S2V.number(value(row))) });
-  const extra = night.columns.map((c) => column(c.name, c.numeric, c.numeric ? 104 : 120, (row) => c.values[row]));
+  const extra = night.columns.map((c) => column(c.name, c.numeric, c.numeric ? 116 : 120, (row) => c.values[row]));
   return [
     column("candidate_id", false, 178, (row) => night.candidate[row]),
     column("object_id", false, 128, (row) => night.object[row]),

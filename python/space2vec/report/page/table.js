@@ -123,7 +123,7 @@ S2V.list = (() => {
     const stamps = element("div", "stamps");
     stamps.append(...canvases);
     cell.append(stamps, element("p", "", `${S2V.night.candidate[row] ?? "no id"}  ${S2V.night.object[row] ?? ""}`));
-    const line = element("p", "", `${score === null ? "no score" : `P(real) ${score.toFixed(3)}`}  `);
+    const line = element("p", "", `${score === null ? "no score" : `P(real) ${score.toFixed(4)}`}  `);
     if (label) line.append(element("span", label, label));
     line.append(` ${S2V.flagsOf(row).join(" ")}`);
     cell.append(line);
