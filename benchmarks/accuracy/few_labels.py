@@ -1,9 +1,10 @@
 """Learning curves: fine-tuning with few labels of a survey that the network has not seen, or training from nothing.
 
 The network to start from is trained on simulated candidates of one survey, so that the other survey is new to it; the
-packaged one has seen simulations of all three. Each seed draws other labels, of which a quarter is held out to stop the
-fit and to calibrate it. All networks are measured on the same candidates, on which none was trained. The figures are
-those of simulations: they compare ways of training, and promise nothing for a real survey.
+packaged one has seen simulations of all three. Each seed draws other candidates, of which the first are labelled. All
+networks are measured on the same candidates, on which none was trained. The figures are those of simulations: they
+compare ways of training, and promise nothing for a real survey. ``--json`` keeps each figure as it is measured, and a
+run goes on after those that the file has.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,9 +29,14 @@ from space2vec.training.loop import FitSettings
 from space2vec.training.tuning import tuning_settings
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "few_labels.json"
-FIGURES = ("auc", "fpr at mdr 4%", "brier")
+FPR = "fpr at mdr 4%"
+FIGURES = ("auc", FPR)
 #: Seeds of the rows that are tested on and of those that the first network learns from; labels have 1000 + seed.
 TEST_SEED, BASE_SEED, LABEL_SEED = 900, 700, 1000
+
+
+#: Candidates that are drawn for each seed; the first of them are labelled.
+POOL = 1000
 
 
 def draw(survey: str, count: int, seed: int) -> LabelledStamps:
@@ -40,84 +47,118 @@ def draw(survey: str, count: int, seed: int) -> LabelledStamps:
 
 def measure(network: Network, test: LabelledStamps) -> dict[str, float]:
     """Return the figures of a network on the rows that are tested on."""
-    measured = evaluation.evaluate(network.score(test.stamps).score, test.label, bootstrap=0)
+    measured = evaluation.evaluate(network.score(test.stamps, threads=1).score, test.label, bootstrap=0)
     return {name: round(float(measured[name]), 5) for name in FIGURES}
 
 
-def base_network(survey: str, rows: int, epochs: int, threads: int) -> Network:
-    """Train the network to start from on simulated candidates of one survey."""
-    settings = FitSettings(epochs=epochs)
-    return train_network(draw(survey, rows, BASE_SEED), fit_settings=settings, threads=threads, name=f"{survey} alone")
+def first_network(options: argparse.Namespace) -> Network:
+    """Load the network to start from, or train it on simulated candidates of one survey."""
+    if options.base not in simulation.SURVEYS:
+        network = load(options.base)
+        assert isinstance(network, Network)
+        return network
+    rows = draw(options.base, options.base_rows, BASE_SEED)
+    settings = FitSettings(epochs=options.base_epochs)
+    return train_network(rows, fit_settings=settings, threads=1, name=f"{options.base} alone")
+
+
+def tune(few: LabelledStamps, start: Network, seed: int, **how: Any) -> Network:
+    """Fine-tune by the default settings, without the networks that calibrate, which change no order of scores."""
+    return train_network(
+        few, start=start, fit_settings=replace(tuning_settings(len(few)), seed=seed), threads=1, folds=0, **how
+    )
+
+
+def from_nothing(few: LabelledStamps, seed: int) -> Network:
+    """Train from random weights, with small steps and many epochs, as suits few rows; a tenth of them stops the fit."""
+    how = replace(tuning_settings(len(few)), seed=seed, learning_rate=FitSettings().learning_rate)
+    return train_network(few, fit_settings=how, threads=1)
 
 
 def curves(
-    start: Network, target: str, labels: list[int], seeds: list[int], test: LabelledStamps, threads: int
-) -> list[dict[str, Any]]:
-    """Train with each number of labels and seed, from the network and from nothing, and measure."""
-    found = []
-    for count in labels:
-        for seed in seeds:
-            few = draw(target, count, LABEL_SEED + seed)
-            how = replace(tuning_settings(count), seed=seed)
-            ways: dict[str, dict[str, Any]] = {
-                "fine-tuned": {"start": start, "fit_settings": how},
-                "fine-tuned, nothing frozen": {"start": start, "fit_settings": how, "frozen": ()},
-                "from nothing": {"fit_settings": replace(how, learning_rate=FitSettings().learning_rate)},
-            }
-            for way, arguments in ways.items():
-                figures = measure(train_network(few, threads=threads, **arguments), test)
-                found.append({"labels": count, "seed": seed, "way": way, **figures})
-                print(found[-1], file=sys.stderr, flush=True)
-    return found
+    start: Network, target: str, labels: list[int], seeds: int, ways: list[str], known: set[tuple[int, int, str]]
+) -> Iterator[tuple[dict[str, Any], Network]]:
+    """Yield the networks of each number of labels, seed and way, but for the known ones."""
+    makers: dict[str, Callable[[LabelledStamps, int], Network]] = {
+        "fine-tuned": lambda few, seed: tune(few, start, seed),
+        "fine-tuned, nothing frozen": lambda few, seed: tune(few, start, seed, frozen=()),
+        "from nothing": from_nothing,
+    }
+    for seed in range(seeds):
+        wanted = [(count, seed, way) for count in labels for way in ways]
+        if known >= set(wanted):
+            continue
+        most = draw(target, max(POOL, *labels), LABEL_SEED + seed)
+        for count, _, way in wanted:
+            if (count, seed, way) not in known:
+                yield {"labels": count, "seed": seed, "way": way}, makers[way](most[:count], seed)
 
 
 def table(results: dict[str, Any]) -> str:
     """Return the figures as lines of text: the mean over seeds, and the lowest and highest."""
-    before = results["before"]["fpr at mdr 4%"]
-    lines = [f"{results['base']} -> {results['target']}, FPR at MDR 4 %; before {before:.2%}"]
-    for count in dict.fromkeys(row["labels"] for row in results["curves"]):
+    lines = [f"{results['base']} -> {results['target']}, FPR at MDR 4 %; before {results['before'][FPR]:.2%}"]
+    for count in sorted({row["labels"] for row in results["curves"]}):
         for way in dict.fromkeys(row["way"] for row in results["curves"]):
-            values = [row["fpr at mdr 4%"] for row in results["curves"] if (row["labels"], row["way"]) == (count, way)]
-            lines.append(
-                f"{count:>5} labels, {way:<27} {np.mean(values):7.2%}  ({min(values):.2%} .. {max(values):.2%})"
-            )
+            values = [row[FPR] for row in results["curves"] if (row["labels"], row["way"]) == (count, way)]
+            if values:
+                shown = f"{np.mean(values):7.2%}  ({min(values):.2%} .. {max(values):.2%}, {len(values)} seeds)"
+                lines.append(f"{count:>5} labels, {way:<27} {shown}")
     return "\n".join(lines)
+
+
+def kept_results(path: Path | None, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the results of a run to go on with, or new ones; ValueError if the file has others."""
+    if path is None or not path.exists():
+        return dict(settings)
+    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if {name: kept.get(name) for name in settings} != settings:
+        raise ValueError(f"{path} has results of other settings")
+    return kept
+
+
+def keep(path: Path | None, results: dict[str, Any], found: dict[str, Any]) -> None:
+    """Add a figure to the results, show it, and write them."""
+    results.setdefault("curves", []).append(found)
+    print(found, file=sys.stderr, flush=True)
+    if path is not None:
+        path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that all benchmarks of few labels share."""
+    parser.add_argument("--base", default="ztf", help="survey of the network to start from, its file, or stampnet")
+    parser.add_argument("--target", default="rubin", help="survey of the labels")
+    parser.add_argument("--base-rows", type=int, default=2500, help="rows that the network to start from learns from")
+    parser.add_argument("--base-epochs", type=int, default=14)
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
+    parser.add_argument("--test", type=int, default=1500, help="rows to test on")
+    parser.add_argument("--json", type=Path, help=f"where the results go, such as {RESULTS}")
+
+
+def begin(name: str, options: argparse.Namespace) -> tuple[Network, LabelledStamps, dict[str, Any]]:
+    """Return the network to start from, the rows to test on, and the results so far."""
+    start = first_network(options)
+    test = draw(options.target, options.test, TEST_SEED)
+    results = kept_results(options.json, {
+        "benchmark": name, "version": library_version(), "base": start.name, "base id": start.id,
+        "target": options.target, "test rows": len(test), "before": measure(start, test),
+    })  # fmt: skip
+    print(f"before: {results['before']}", file=sys.stderr, flush=True)
+    return start, test, results
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--base", default="ztf", help="survey of the network to start from, or packaged")
-    parser.add_argument("--target", default="rubin", help="survey of the labels")
-    parser.add_argument("--base-rows", type=int, default=6000, help="rows that the network to start from learns from")
-    parser.add_argument("--base-epochs", type=int, default=24)
+    add_options(parser)
     parser.add_argument("--labels", type=int, nargs="+", default=[50, 200, 1000])
-    parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
-    parser.add_argument("--test", type=int, default=4000, help="rows to test on")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", type=Path, help=f"where the results go, such as {RESULTS}")
-    arguments = parser.parse_args(argv)
-    if arguments.base == "packaged":
-        start = load("stampnet")
-        assert isinstance(start, Network)
-    else:
-        start = base_network(arguments.base, arguments.base_rows, arguments.base_epochs, arguments.threads)
-    test = draw(arguments.target, arguments.test, TEST_SEED)
-    results: dict[str, Any] = {
-        "benchmark": "few_labels",
-        "version": library_version(),
-        "base": arguments.base,
-        "target": arguments.target,
-        "base rows": arguments.base_rows,
-        "test rows": len(test),
-        "before": measure(start, test),
-    }
-    print(f"before: {results['before']}", file=sys.stderr, flush=True)
-    seeds = list(range(arguments.seeds))
-    results["curves"] = curves(start, arguments.target, arguments.labels, seeds, test, arguments.threads)
+    parser.add_argument("--ways", nargs="+", default=["fine-tuned", "from nothing"])
+    options = parser.parse_args(argv)
+    start, test, results = begin("few_labels", options)
+    known = {(row["labels"], row["seed"], row["way"]) for row in results.get("curves", [])}
+    for found, network in curves(start, options.target, options.labels, options.seeds, options.ways, known):
+        keep(options.json, results, {**found, **measure(network, test)})
     print(table(results))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

@@ -129,12 +129,14 @@ class FitRows:
 def fit(
     module: nn.Module,
     epoch_rows: Callable[[int], FitRows],
-    validation: FitRows,
+    validation: FitRows | None,
     settings: FitSettings,
     folder: RunFolder | None = None,
     progress: Callable[[dict[str, float]], object] | None = None,
 ) -> list[dict[str, float]]:
     """Fit a network in place, and leave it with the averaged weights of the epoch of lowest validation loss.
+
+    Without validation rows the fit does not stop early, and the last epoch counts.
 
     Parameters
     ----------
@@ -144,7 +146,7 @@ def fit(
     epoch_rows : callable
         Takes the number of an epoch, counted from 0, and returns the rows to fit to in it. It must return the same rows
         for the same number, and about as many in every epoch.
-    validation : FitRows
+    validation : FitRows or None
         Rows that the network is not fitted to.
     settings : FitSettings
         How to fit.
@@ -157,8 +159,8 @@ def fit(
     Returns
     -------
     list of dict
-        The metrics of each epoch: epoch, steps, learning_rate, loss, validation_loss, and, if the validation rows have
-        both labels, validation_auc.
+        The metrics of each epoch: epoch, steps, learning_rate, loss; with validation rows also validation_loss and, if
+        they have both labels, validation_auc.
 
     Raises
     ------
@@ -174,7 +176,9 @@ def fit(
     optimiser = torch.optim.AdamW(fitted, lr=0.0, weight_decay=settings.weight_decay)
     history: list[dict[str, float]] = []
     if folder is not None:
-        history = folder.restore({"module": module, "average": average}, optimiser, best)
+        history = folder.restore(
+            {"module": module, "average": average}, optimiser, best, validated=validation is not None
+        )
     step = sum(int(epoch["steps"]) for epoch in history)
     for epoch in range(len(history), settings.epochs):
         if _epochs_since_best(history) >= settings.patience:
@@ -192,8 +196,9 @@ def fit(
                 step += 1
                 move_average(average, module, min(settings.average, (1.0 + step) / (10.0 + step)))
         metrics = {"epoch": epoch, "steps": steps, "learning_rate": rate, "loss": float(np.mean(losses))}
-        metrics |= _validate(average, validation, settings)
-        if not np.isfinite(metrics["loss"] + metrics["validation_loss"]):
+        if validation is not None:
+            metrics |= _validate(average, validation, settings)
+        if not np.isfinite(metrics["loss"] + metrics.get("validation_loss", 0.0)):
             raise ValueError(f"the loss of epoch {epoch} is not finite: lower the learning rate")
         history.append(metrics)
         if _epochs_since_best(history) == 0:
@@ -308,8 +313,8 @@ def move_average(average: nn.Module, module: nn.Module, decay: float) -> None:
 
 
 def _epochs_since_best(history: list[dict[str, float]]) -> int:
-    """Return the number of epochs since the lowest validation loss."""
-    if not history:
+    """Return the number of epochs since the lowest validation loss; 0 if it was not measured."""
+    if not history or "validation_loss" not in history[-1]:
         return 0
     losses = [epoch["validation_loss"] for epoch in history]
     return len(losses) - 1 - int(np.argmin(losses))

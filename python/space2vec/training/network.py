@@ -22,12 +22,13 @@ from space2vec.models.network import Network
 from space2vec.models.quantise import CALIBRATION_ROWS, can_quantise, quantise
 from space2vec.plans.recipe import Recipe
 from space2vec.training.augment import Augmentation, augment
+from space2vec.training.cross_fit import cross_fit, deal_folds
 from space2vec.training.dataset import split
 from space2vec.training.fit_rows import digest_rows, fit_rows
 from space2vec.training.loop import FitRows, FitSettings, best_temperature, fit, logits, torch_device
 from space2vec.training.missing_pixels import gather_patterns
 from space2vec.training.run_folder import RunFolder
-from space2vec.training.tuning import FROZEN, HELD_OUT, TEMPERATURE_SPREAD, freeze, tuning_settings
+from space2vec.training.tuning import CROSS_FITTED, FOLDS, FROZEN, HELD_OUT, TEMPERATURE_SPREAD, freeze, tuning_settings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -86,6 +87,7 @@ def train_network(
     frozen: Sequence[str] | None = None,
     teacher: float = 0.0,
     validation: LabelledStamps | None = None,
+    folds: int = FOLDS,
     augmentation: Augmentation | None = None,
     fit_settings: FitSettings | None = None,
     folder: str | os.PathLike[str] | None = None,
@@ -121,7 +123,11 @@ def train_network(
         Share of the teacher's score in the target of a row that has one, from 0 to 1; the rest is the label.
     validation : LabelledStamps, optional
         Rows that decide when the fit stops and that calibrate the scores. By default a tenth of the objects of `rows`,
-        or a quarter with `start`, to which the network is then not fitted.
+        or a quarter with `start`, to which the network is then not fitted. With `start` and less than 400 rows all
+        epochs are fitted to all rows; further networks, each of which scores one fold of the objects and is fitted to
+        the others, calibrate and measure the scores.
+    folds : int, optional
+        The number of these folds, 2 or more; 0 saves their time, and leaves the scores without calibration and metrics.
     augmentation : Augmentation, optional
         The random changes of the stamps, which are drawn again in every epoch.
     fit_settings : FitSettings, optional
@@ -132,7 +138,7 @@ def train_network(
         Go on with the run in the folder, if there is one. Its settings must be the same, but for the patience and for
         the number of epochs, which may be larger: further epochs then have the learning rates of the longer run.
     progress : callable, optional
-        Called with the metrics of each epoch.
+        Called with the metrics of each epoch; those of a further network have the number of its fold, ``fold``.
     threads : int, optional
         Threads that prepare and measure stamps; one per usable core by default.
     name, training, metrics
@@ -164,7 +170,14 @@ def train_network(
     torch_device(how.device)  # before anything is written
     header = network_header(architecture, settings, recipe, features, name, start)
     share = _HELD_OUT if start is None else HELD_OUT
-    parts = split_validation(rows, how.seed, share) if validation is None else TrainingSplit(rows, validation)
+    crossed = start is not None and validation is None and len(rows) < CROSS_FITTED
+    if folds < 0 or folds == 1:
+        raise ValueError(f"folds must be 2 or more, or 0 for none; given {folds}")
+    if crossed:
+        fold = deal_folds(rows.group, rows.label, max(folds, 2), how.seed + _SEED_OFFSET)
+        parts = TrainingSplit(rows, rows)
+    else:
+        parts = split_validation(rows, how.seed, share) if validation is None else TrainingSplit(rows, validation)
     advice = "" if validation is not None else _TOO_FEW.format(share)
     for use, part, hint in (("to learn from", parts.training, ""), ("for validation", parts.validation, advice)):
         if len(np.unique(part.label)) < 2:
@@ -177,6 +190,8 @@ def train_network(
     module, stages = _first_module(header, start, frozen, how.seed)
     if start is not None:
         about |= {"from": start.second.id, "frozen": stages}
+    if crossed:
+        about["folds"] = folds
     run = None
     if folder is not None:
         digests = [digest_rows(part) for part in parts]
@@ -192,28 +207,48 @@ def train_network(
         fit_features: Any = module.fit_features  # Any: PyTorch types the attributes of a module as tensors or modules
         fit_features(unchanged.inputs[-1])
 
-    patterns = gather_patterns(parts.training.stamps if changes.masks else parts.training.stamps[:0])
+    def augmented(learned: LabelledStamps) -> Callable[[int], FitRows]:
+        patterns = gather_patterns(learned.stamps if changes.masks else learned.stamps[:0])
 
-    def epoch_rows(epoch: int) -> FitRows:
-        rng = np.random.default_rng([how.seed, epoch, 1])
-        return fit_rows(needs, parts.training, teacher, threads, lambda stamps: augment(stamps, rng, changes, patterns))
+        def epoch_rows(epoch: int) -> FitRows:
+            rng = np.random.default_rng([how.seed, epoch, 1])
+            return fit_rows(needs, learned, teacher, threads, lambda stamps: augment(stamps, rng, changes, patterns))
 
-    held_out = fit_rows(needs, parts.validation, teacher, threads)
+        return epoch_rows
+
+    held_out = unchanged if crossed else fit_rows(needs, parts.validation, teacher, threads)
     for use, ready, hint in (("to learn from", unchanged, ""), ("for validation", held_out, advice)):
         if len(np.unique(ready.target > 0.5)) < 2:
             raise ValueError(f"the {len(ready)} rows {use} that can be scored are of one class{hint}")
     _check_end(module, replace(header, training=about, metrics=dict(metrics or {})), unchanged.inputs)
-    history = fit(module, epoch_rows, held_out, how, run, progress)
-    logit = logits(module, held_out.inputs, how.device)
-    spread = np.inf if start is None else TEMPERATURE_SPREAD
-    temperature = best_temperature(logit, held_out.target, held_out.weight, spread)
-    score = 1.0 / (1.0 + np.exp(-logit.astype(np.float64) / temperature))
-    all_metrics = {
-        "validation": _measure(score, held_out),
-        "validation labels": _describe_targets(parts.validation, teacher),
-        **({} if start is None else {"validation before": _measure(start.second.predict(*held_out.inputs), held_out)}),
-        **(metrics or {}),
-    }
+    history = fit(module, augmented(parts.training), None if crossed else held_out, how, run, progress)
+    temperature, all_metrics = 1.0, dict(metrics or {})
+    if folds or not crossed:
+        targets = _describe_targets(parts.validation, teacher)
+        if crossed:
+
+            def score_by(number: int, learned: LabelledStamps) -> Callable[[FitRows], NDArray[np.float32]]:
+                other, _ = _first_module(header, start, frozen, how.seed)
+                report = None if progress is None else lambda metrics: progress({**metrics, "fold": number + 1.0})
+                fit(other, augmented(learned), None, how, None, report)
+                return lambda held: logits(other, held.inputs, how.device)
+
+            held_out, logit = cross_fit(rows, fold, lambda held: fit_rows(needs, held, teacher, threads), score_by)
+            targets += f"; each was scored by a network that was fitted to the other {folds - 1} of {folds} folds"
+        else:
+            logit = logits(module, held_out.inputs, how.device)
+        spread = np.inf if start is None else TEMPERATURE_SPREAD
+        temperature = best_temperature(logit, held_out.target, held_out.weight, spread)
+        score = 1.0 / (1.0 + np.exp(-logit.astype(np.float64) / temperature))
+        before = (
+            {} if start is None else {"validation before": _measure(start.second.predict(*held_out.inputs), held_out)}
+        )
+        all_metrics = {
+            "validation": _measure(score, held_out),
+            "validation labels": targets,
+            **before,
+            **(metrics or {}),
+        }
     assert header.architecture is not None
     header = replace(
         header, architecture={**header.architecture, "temperature": temperature}, training=about, metrics=all_metrics

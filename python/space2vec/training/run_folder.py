@@ -26,7 +26,7 @@ _SETTINGS, _METRICS, _STATE, _CURVES = "settings.json", "metrics.json", "state.s
 #: The entry of the settings file that holds the numbers of epochs of earlier runs.
 _EARLIER = "epochs of earlier runs"
 #: Metrics that each epoch of metrics.json must have.
-_EPOCH_METRICS = frozenset({"epoch", "steps", "loss", "validation_loss"})
+_EPOCH_METRICS = frozenset({"epoch", "steps", "loss"})
 #: The most characters of a setting that an error message shows.
 _SHOWN_CHARACTERS = 60
 
@@ -121,9 +121,16 @@ class RunFolder:
         return self.path / RUN_MODEL_FILE
 
     def restore(
-        self, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, best: dict[str, Tensor]
+        self,
+        modules: Mapping[str, nn.Module],
+        optimiser: torch.optim.Optimizer,
+        best: dict[str, Tensor],
+        *,
+        validated: bool = True,
     ) -> list[dict[str, float]]:
         """Load the state of a run that is resumed into modules, optimiser and best weights.
+
+        A run is validated if its epochs have a loss on validation rows.
 
         Returns
         -------
@@ -146,8 +153,9 @@ class RunFolder:
         history: Json = self._read(_METRICS).get("epochs")
         if not isinstance(history, list) or len(history) < epochs:
             raise self._broken(_METRICS, f"it lacks some of {epochs} epochs")
-        if not all(isinstance(epoch, dict) and epoch.keys() >= _EPOCH_METRICS for epoch in history):
-            raise self._broken(_METRICS, f"its epochs lack some of {', '.join(sorted(_EPOCH_METRICS))}")
+        needed = _EPOCH_METRICS | {"validation_loss"} if validated else _EPOCH_METRICS
+        if not all(isinstance(epoch, dict) and epoch.keys() >= needed for epoch in history):
+            raise self._broken(_METRICS, f"its epochs lack some of {', '.join(sorted(needed))}")
         return history[:epochs]
 
     def _load_state(
@@ -205,7 +213,8 @@ class RunFolder:
         axes = figure.subplots()
         epochs = [epoch["epoch"] + 1 for epoch in history]
         axes.plot(epochs, [epoch["loss"] for epoch in history], label="training")
-        axes.plot(epochs, [epoch["validation_loss"] for epoch in history], label="validation, averaged weights")
+        if all("validation_loss" in epoch for epoch in history):
+            axes.plot(epochs, [epoch["validation_loss"] for epoch in history], label="validation, averaged weights")
         axes.set(xlabel="epoch", ylabel="cross-entropy", yscale="log")
         axes.legend()
         picture = io.BytesIO()

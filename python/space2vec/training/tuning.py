@@ -11,13 +11,19 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-__all__ = ["FROZEN", "HELD_OUT", "TEMPERATURE_SPREAD", "freeze", "tuning_settings"]
+__all__ = ["CROSS_FITTED", "FOLDS", "FROZEN", "HELD_OUT", "TEMPERATURE_SPREAD", "freeze", "tuning_settings"]
 
 #: The stages that are not fitted by default, by architecture: few labels say little about what a plane looks like, and
 #: more about how the features of another survey weigh against each other.
 FROZEN: dict[str, tuple[str, ...]] = {"stampnet": ("convolutions",)}
 #: The share of the objects that is held out, to stop the fit and to calibrate it: a tenth of few labels is too little.
 HELD_OUT = 0.25
+#: Below this number of rows none is held out: a quarter of 50 rows may be 7, or 2 real ones. Their loss rises with the
+#: certainty of the network and ends the fit, while the order of the scores of other candidates still improves. The
+#: network is then fitted to all rows for all epochs. Networks that are fitted to the other folds calibrate and measure.
+CROSS_FITTED = 400
+#: The number of these folds.
+FOLDS = 4
 #: The standard deviation of the logarithm of the temperature that is expected before labels are seen. Few rows held out
 #: that happen to be separated would ask for scores of 0 and 1.
 TEMPERATURE_SPREAD = 0.3

@@ -17,6 +17,7 @@ torch = pytest.importorskip("torch")
 
 from space2vec.training import network as training_network  # noqa: E402
 from space2vec.training import train_network  # noqa: E402
+from space2vec.training.cross_fit import deal_folds  # noqa: E402
 from space2vec.training.loop import FitSettings, best_temperature  # noqa: E402
 from space2vec.training.tuning import freeze, tuning_settings  # noqa: E402
 
@@ -53,8 +54,9 @@ def test_frozen_stages_keep_every_weight_and_the_rest_is_fitted(few: LabelledSta
     assert tuned.header.recipe == start.header.recipe
     assert tuned.header.training["from"] == start.id
     assert tuned.header.training["frozen"] == ["convolutions"]
-    held = tuned.header.training["validation"]
-    assert 0.1 * len(few) < held < 0.45 * len(few), "about a quarter of the objects are held out"
+    told = tuned.header.training
+    assert (told["rows"], told["validation"], told["folds"]) == (40, 40, 4), "all rows are learned from, and tested"
+    assert "fitted to the other 3 of 4 folds" in tuned.header.metrics["validation labels"]
     assert set(tuned.header.metrics["validation before"]) == set(tuned.header.metrics["validation"])
     whole = train_network(few, start=start, frozen=[], fit_settings=SHORT, threads=1)
     assert any(
@@ -62,6 +64,64 @@ def test_frozen_stages_keep_every_weight_and_the_rest_is_fitted(few: LabelledSta
         for name, tensor in weights(whole).items()
         if name.startswith("convolutions.")
     )
+
+
+def test_few_rows_are_all_learned_from_and_stop_nothing(
+    few: LabelledStamps, start: s2v.Network, tmp_path: Path
+) -> None:
+    """The last epoch counts, however the loss of so few rows may look; a quarter of more rows is held out."""
+    seen: list[dict[str, float]] = []
+    how: dict[str, Any] = {"start": start, "threads": 1, "fit_settings": replace(SHORT, epochs=2, patience=1)}
+    tuned = train_network(few, **how, folder=tmp_path / "run", progress=seen.append)
+    own = [metrics for metrics in seen if "fold" not in metrics]
+    assert [metrics["epoch"] for metrics in own] == [0, 1]
+    assert [(metrics["fold"], metrics["epoch"]) for metrics in seen[2:]] == [
+        (k, e) for k in (1, 2, 3, 4) for e in range(3)
+    ]
+    assert not any("validation_loss" in metrics for metrics in seen)
+    again = train_network(few, **how, folder=tmp_path / "run", resume=True)
+    assert again.id == tuned.id
+    with pytest.raises(ValueError, match="folds must be 2 or more, or 0 for none; given 1"):
+        train_network(few, **how, folds=1)
+
+
+def test_without_folds_nothing_is_calibrated_and_measured(few: LabelledStamps, start: s2v.Network) -> None:
+    seen: list[dict[str, float]] = []
+    tuned = train_network(few, start=start, folds=0, fit_settings=SHORT, threads=1, progress=seen.append)
+    assert len(seen) == 1
+    assert (tuned.header.temperature, tuned.header.metrics, tuned.header.training["folds"]) == (1.0, {}, 0)
+    held = train_network(few, start=start, validation=few[:20], fit_settings=SHORT, threads=1)
+    assert "folds" not in held.header.training
+    assert held.header.training["validation"] == 20
+
+
+def test_a_quarter_of_many_rows_is_held_out(
+    few: LabelledStamps, start: s2v.Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_network, "CROSS_FITTED", 40)
+    seen: list[dict[str, float]] = []
+    tuned = train_network(few, start=start, fit_settings=SHORT, threads=1, progress=seen.append)
+    assert 0.1 * len(few) < tuned.header.training["validation"] < 0.45 * len(few)
+    assert [metrics.keys() >= {"validation_loss"} for metrics in seen] == [True]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_folds_hold_whole_objects_and_about_as_many_of_each_class(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    label = (np.arange(60) % 3 == 0).astype(int)
+    rows = np.sort(rng.integers(0, 60, 300))
+    rows = np.concatenate([np.arange(60), rows])
+    fold = deal_folds(np.char.add("object ", rows.astype(str)), label[rows], 4, seed)
+    of_object = {row: set(fold[rows == row].tolist()) for row in range(60)}
+    assert all(len(folds) == 1 for folds in of_object.values())
+    for kind, count in ((1, 20), (0, 40)):
+        objects = [next(iter(of_object[row])) for row in range(60) if label[row] == kind]
+        assert np.bincount(objects, minlength=4).tolist() == [count // 4] * 4
+    assert set(np.bincount(deal_folds(list("abcde"), [1, 1, 0, 0, 0], 4)).tolist()) == {1, 2}
+    other = deal_folds(np.char.add("object ", rows.astype(str)), label[rows], 4, seed + 1)
+    assert not np.array_equal(fold, other)
+    with pytest.raises(ValueError, match="two real objects are needed at least"):
+        deal_folds(list("aabbc"), [1, 1, 0, 0, 0], 4)
 
 
 def test_a_cascade_starts_from_its_second_network(few: LabelledStamps) -> None:

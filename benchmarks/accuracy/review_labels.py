@@ -1,0 +1,65 @@
+"""Fine-tuning to a survey that the network has not seen: labels that ``space2vec review`` asks for, or random ones.
+
+As in ``few_labels.py``, whose options it shares; each seed draws other candidates to choose from. A way of choosing
+sees the candidates, their scores by the network to start from, and their features, and no label before it has chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.accuracy.few_labels import LABEL_SEED, POOL, add_options, begin, draw, keep, measure, table, tune
+from space2vec import compute
+from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.models.network import Network
+from space2vec.report.selection import most_useful
+
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "review_labels.json"
+#: The set of features in which ``space2vec review`` measures how unlike candidates are.
+FEATURES = "s2v"
+
+
+def by_review(pool: LabelledStamps, start: Network, count: int) -> NDArray[np.intp]:
+    """Choose as the review does."""
+    values = compute.features(pool.stamps, set=FEATURES, threads=1).host_values()
+    return most_useful(np.asarray(start.score(pool.stamps, threads=1).score, dtype=np.float32), values, count)
+
+
+def at_random(pool: LabelledStamps, start: Network, count: int) -> NDArray[np.intp]:
+    """Choose the first ones: a simulated night has no order."""
+    return np.arange(count)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure, print, and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_options(parser)
+    parser.add_argument("--labels", type=int, default=200)
+    parser.add_argument("--pool", type=int, default=POOL, help="candidates to choose from")
+    options = parser.parse_args(argv)
+    start, test, results = begin("review_labels", options)
+    results["pool"] = options.pool
+    known = {(row["seed"], row["way"]) for row in results.get("curves", [])}
+    ways: dict[str, Callable[[LabelledStamps, Network, int], NDArray[np.intp]]] = {
+        "review": by_review, "random": at_random,
+    }  # fmt: skip
+    for seed in range(options.seeds):
+        if known >= {(seed, way) for way in ways}:
+            continue
+        pool = draw(options.target, options.pool, LABEL_SEED + seed)
+        for way, choose in ways.items():
+            if (seed, way) not in known:
+                chosen = pool[choose(pool, start, options.labels)]
+                found = {"labels": len(chosen), "seed": seed, "way": way, "real": int(chosen.label.sum())}
+                keep(options.json, results, {**found, **measure(tune(chosen, start, seed), test)})
+    print(table(results))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
