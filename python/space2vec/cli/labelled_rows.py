@@ -75,8 +75,10 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_labelled(arguments: argparse.Namespace, problems: Problems) -> LabelledRows:
-    """Read the inputs and their labels.
+def read_labelled(
+    arguments: argparse.Namespace, problems: Problems, columns: tuple[str, ...] | None = None
+) -> LabelledRows:
+    """Read the inputs and their labels; by default the columns that --set names, or all of the inputs.
 
     Raises
     ------
@@ -89,7 +91,7 @@ def read_labelled(arguments: argparse.Namespace, problems: Problems) -> Labelled
     if not arguments.labels:
         _need_tables(arguments.inputs)
     table, files = _read(arguments, problems)
-    names = registry.feature_set(arguments.set) if arguments.set else table.names
+    names = columns or (registry.feature_set(arguments.set) if arguments.set else table.names)
     try:
         x = table.select(names)
     except KeyError as error:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from space2vec.data.labelled_stamps import LabelledStamps
-    from space2vec.data.types import Json
+    from space2vec.data.types import Argument, Json
+    from space2vec.evaluation import Evaluation
+    from space2vec.models.forest import Forest
     from space2vec.models.network import Network
     from space2vec.training.folds import FeatureScorer
 
@@ -37,10 +39,24 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def _add_forest(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Train a random forest, with autoScan's hyperparameters by default, and write it as safetensors."
+        "Train a random forest, with autoScan's hyperparameters by default, and write it as safetensors. With few "
+        "labels begin with a packaged forest: --from forest."
     )
     _add_table_options(parser)
-    parser.add_argument("--trees", type=positive, default=100, metavar="N", help="number of trees (default: 100)")
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        help="begin with a packaged forest or the file of one, whose columns it takes: the leaves of its trees are "
+        "updated, and trees on the labels are added",
+    )
+    parser.add_argument(
+        "--trees",
+        type=positive,
+        default=100,
+        metavar="N",
+        help="number of trees, with --from of new ones (default: 100)",
+    )
     parser.add_argument("--criterion", choices=("entropy", "gini", "log_loss"), default="entropy")
     parser.add_argument(
         "--max-features", type=positive, default=6, metavar="N", help="features to try at each split (default: 6)"
@@ -152,35 +168,67 @@ def _add_table_options(parser: argparse.ArgumentParser) -> None:
     add_inputs(parser)
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the model file, .safetensors")
     add_labels(parser)
-    parser.add_argument("--name", help="the model's name (default: that of the file)")
+    parser.add_argument(
+        "--name", help="the model's name (default: that of the file; with --from MODEL its next version)"
+    )
 
 
 def _train_forest(arguments: argparse.Namespace) -> int:
     from space2vec import training
-    from space2vec.training.folds import need_sklearn
+    from space2vec.training.folds import need_sklearn, out_of_fold
 
     output, problems = model_file(arguments.output), Problems()
     need_sklearn()
-    rows = read_labelled(arguments, problems)
+    start = None if arguments.start is None else _start_forest(arguments)
+    rows = read_labelled(arguments, problems, None if start is None else start.feature_names)
     names = ("trees", "criterion", "max_features", "min_samples_split", "min_samples_leaf", "max_leaf_nodes", "seed")
     settings = {**options_of(arguments, names), "n_jobs": arguments.threads or -1}
+
+    def fit(x: NDArray[np.float32], y: NDArray[np.int64], **entries: Argument) -> Forest:
+        if start is not None:
+            return training.tune_forest(start, x, y, **settings, **entries)
+        return training.train_forest(x, y, rows.names, **settings, **entries)
+
     metrics: dict[str, Json] = {}
     if arguments.folds:
-        score = training.cross_validate(rows.x, rows.y, group=rows.group, folds=arguments.folds, **settings)
+        score = out_of_fold(
+            lambda chosen: fit(rows.x[chosen], rows.y[chosen]).predict,
+            rows.x,
+            rows.y,
+            group=rows.group,
+            folds=arguments.folds,
+            seed=arguments.seed,
+        )
         metrics = _measure_folds(score, rows, arguments.folds)
-    forest = training.train_forest(
-        rows.x,
-        rows.y,
-        rows.names,
-        name=arguments.name or output.stem,
-        convention=arguments.convention,
-        training=_training_data(arguments),
-        metrics=metrics,
-        **settings,
-    )
+        if start is not None:
+            print_lines(f"{start.name!r} before, on the same rows:\n{_measured(start.predict(rows.x), rows)}")
+    entries: dict[str, Argument] = {"training": _training_data(arguments), "metrics": metrics, "name": arguments.name}
+    if start is None:
+        entries |= {"name": arguments.name or output.stem, "convention": arguments.convention}
+    forest = fit(rows.x, rows.y, **entries)
     forest.save(output)
     print_line(f"{forest!r} in {output}")
     return problems.finish()
+
+
+def _start_forest(arguments: argparse.Namespace) -> Forest:
+    """Load the forest to start from, and make its features those that are computed; ValueError if it is none."""
+    from space2vec.models.forest import Forest
+    from space2vec.models.load import load
+
+    model = load(arguments.start)
+    if not isinstance(model, Forest):
+        raise ValueError(
+            f"--from {arguments.start}: {model.name!r} is no forest; such are forest and autoscan, and space2vec train "
+            "network --from begins with a network"
+        )
+    header = model.header
+    if arguments.set is not None or arguments.convention not in ("code", header.convention):
+        raise ValueError("--set and --convention do not go with --from, whose forest decides its features")
+    if header.feature_set != "custom":
+        arguments.set = header.feature_set
+    arguments.convention = header.convention
+    return model
 
 
 def _train_network(arguments: argparse.Namespace) -> int:
@@ -323,12 +371,17 @@ def _training_data(arguments: argparse.Namespace) -> dict[str, Json]:
 
 def _measure_folds(score: NDArray[np.float32], rows: LabelledRows, folds: int) -> dict[str, Json]:
     """Print the metrics of cross-validation, and return them for the header of the model."""
-    from space2vec import evaluation
-
-    measured = evaluation.evaluate(score, rows.y, group=rows.group, bootstrap=200)
+    measured = _measured(score, rows)
     how = f"{folds}-fold cross-validation split by object"
     print_lines(f"{how}:\n{measured}")
     return {"how": how, **measured.to_dict()}
+
+
+def _measured(score: NDArray[np.float32], rows: LabelledRows) -> Evaluation:
+    """Measure scores of labelled rows, with intervals over objects."""
+    from space2vec import evaluation
+
+    return evaluation.evaluate(score, rows.y, group=rows.group, bootstrap=200)
 
 
 def _print_epoch(metrics: dict[str, float]) -> None:

@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING
 
 from space2vec.errors.packages import need
 from space2vec.training.forest import cross_validate, train_forest
+from space2vec.training.forest_tuning import tune_forest
 
 if TYPE_CHECKING:
     from space2vec.training.distill import train_tablenet
     from space2vec.training.isotonic import cross_check, fit_calibration
     from space2vec.training.network import train_network
 
-__all__ = ["cross_check", "cross_validate", "fit_calibration", "train_forest", "train_network", "train_tablenet"]
+__all__ = [
+    "cross_check",
+    "cross_validate",
+    "fit_calibration",
+    "train_forest",
+    "train_network",
+    "train_tablenet",
+    "tune_forest",
+]
 
 #: The functions that need PyTorch, each with its module.
 _NETWORKS = {"train_network": "space2vec.training.network", "train_tablenet": "space2vec.training.distill"}
