@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from space2vec import evaluation, simulation
+from space2vec import compute, evaluation, simulation
 from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.models.forest import Forest
 from space2vec.models.load import load
 from space2vec.models.network import Network
 from space2vec.registry import library_version
-from space2vec.training import train_network
+from space2vec.training import train_forest, train_network, tune_forest
 from space2vec.training.loop import FitSettings
 from space2vec.training.tuning import tuning_settings
 
@@ -45,9 +47,9 @@ def draw(survey: str, count: int, seed: int) -> LabelledStamps:
     return LabelledStamps(night.stamps, night.labels, night.kinds)
 
 
-def measure(network: Network, test: LabelledStamps) -> dict[str, float]:
-    """Return the figures of a network on the rows that are tested on."""
-    measured = evaluation.evaluate(network.score(test.stamps, threads=1).score, test.label, bootstrap=0)
+def measure(model: Network | Forest, test: LabelledStamps) -> dict[str, float]:
+    """Return the figures of a model on the rows that are tested on."""
+    measured = evaluation.evaluate(model.score(test.stamps, threads=1).score, test.label, bootstrap=0)
     return {name: round(float(measured[name]), 5) for name in FIGURES}
 
 
@@ -70,16 +72,35 @@ def tune(few: LabelledStamps, start: Network, seed: int, **how: Any) -> Network:
 
 
 def from_nothing(few: LabelledStamps, seed: int) -> Network:
-    """Train from random weights, with small steps and many epochs, as suits few rows; a tenth of them stops the fit."""
+    """Train from random weights, with the epochs and small batches that suit few rows, on all of them."""
     how = replace(tuning_settings(len(few)), seed=seed, learning_rate=FitSettings().learning_rate)
-    return train_network(few, fit_settings=how, threads=1)
+    return train_network(few, fit_settings=how, threads=1, folds=0)
+
+
+def forest_from_nothing(few: LabelledStamps, seed: int) -> Forest:
+    """Train a forest on the columns of the packaged one."""
+    names = load("forest").feature_names
+    return train_forest(_columns(few, names), few.label, names, imputation="none", seed=seed, n_jobs=1)
+
+
+def tuned_forest(few: LabelledStamps, seed: int) -> Forest:
+    """Begin with the packaged forest, which was trained on ZTF alone."""
+    start = load("forest")
+    assert isinstance(start, Forest)
+    return tune_forest(start, _columns(few, start.feature_names), few.label, seed=seed, n_jobs=1)
+
+
+def _columns(few: LabelledStamps, names: tuple[str, ...]) -> NDArray[np.float32]:
+    return compute.features(few.stamps, set="all", threads=1).select(names)
 
 
 def curves(
     start: Network, target: str, labels: list[int], seeds: int, ways: list[str], known: set[tuple[int, int, str]]
-) -> Iterator[tuple[dict[str, Any], Network]]:
-    """Yield the networks of each number of labels, seed and way, but for the known ones."""
-    makers: dict[str, Callable[[LabelledStamps, int], Network]] = {
+) -> Iterator[tuple[dict[str, Any], Network | Forest]]:
+    """Yield the models of each number of labels, seed and way, but for the known ones."""
+    makers: dict[str, Callable[[LabelledStamps, int], Network | Forest]] = {
+        "forest, tuned": tuned_forest,
+        "forest from nothing": forest_from_nothing,
         "fine-tuned": lambda few, seed: tune(few, start, seed),
         "fine-tuned, nothing frozen": lambda few, seed: tune(few, start, seed, frozen=()),
         "from nothing": from_nothing,
@@ -96,7 +117,8 @@ def curves(
 
 def table(results: dict[str, Any]) -> str:
     """Return the figures as lines of text: the mean over seeds, and the lowest and highest."""
-    lines = [f"{results['base']} -> {results['target']}, FPR at MDR 4 %; before {results['before'][FPR]:.2%}"]
+    before = f"before {results['before'][FPR]:.2%}, packaged forest {results['forest before'][FPR]:.2%}"
+    lines = [f"{results['base']} -> {results['target']}, FPR at MDR 4 %; {before}"]
     for count in sorted({row["labels"] for row in results["curves"]}):
         for way in dict.fromkeys(row["way"] for row in results["curves"]):
             values = [row[FPR] for row in results["curves"] if (row["labels"], row["way"]) == (count, way)]
@@ -142,6 +164,7 @@ def begin(name: str, options: argparse.Namespace) -> tuple[Network, LabelledStam
     results = kept_results(options.json, {
         "benchmark": name, "version": library_version(), "base": start.name, "base id": start.id,
         "target": options.target, "test rows": len(test), "before": measure(start, test),
+        "forest before": measure(load("forest"), test),
     })  # fmt: skip
     print(f"before: {results['before']}", file=sys.stderr, flush=True)
     return start, test, results
@@ -152,7 +175,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     add_options(parser)
     parser.add_argument("--labels", type=int, nargs="+", default=[50, 200, 1000])
-    parser.add_argument("--ways", nargs="+", default=["fine-tuned", "from nothing"])
+    parser.add_argument(
+        "--ways", nargs="+", default=["fine-tuned", "from nothing", "forest, tuned", "forest from nothing"]
+    )
     options = parser.parse_args(argv)
     start, test, results = begin("few_labels", options)
     known = {(row["labels"], row["seed"], row["way"]) for row in results.get("curves", [])}

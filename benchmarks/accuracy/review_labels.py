@@ -30,6 +30,19 @@ def by_review(pool: LabelledStamps, start: Network, count: int) -> NDArray[np.in
     return most_useful(np.asarray(start.score(pool.stamps, threads=1).score, dtype=np.float32), values, count)
 
 
+def by_doubt(pool: LabelledStamps, start: Network, count: int) -> NDArray[np.intp]:
+    """Choose what is doubtful and unlike what was chosen before: farthest first, weighted by doubt (Gonzalez 1985)."""
+    values = compute.features(pool.stamps, set=FEATURES, threads=1).host_values()
+    places = np.argsort(np.argsort(values, axis=0), axis=0) / len(values)
+    doubt = 1 - np.abs(2 * np.asarray(start.score(pool.stamps, threads=1).score, dtype=np.float64) - 1)
+    chosen = [int(np.nanargmax(doubt))]
+    distance = np.full(len(values), np.inf)
+    while len(chosen) < count:
+        distance = np.minimum(distance, np.sqrt(np.square(places - places[chosen[-1]]).mean(axis=1)))
+        chosen.append(int(np.nanargmax(np.where(distance > 0, distance * doubt, -1.0))))
+    return np.array(chosen)
+
+
 def at_random(pool: LabelledStamps, start: Network, count: int) -> NDArray[np.intp]:
     """Choose the first ones: a simulated night has no order."""
     return np.arange(count)
@@ -46,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     results["pool"] = options.pool
     known = {(row["seed"], row["way"]) for row in results.get("curves", [])}
     ways: dict[str, Callable[[LabelledStamps, Network, int], NDArray[np.intp]]] = {
-        "review": by_review, "random": at_random,
+        "review": by_review, "random": at_random, "doubt": by_doubt,
     }  # fmt: skip
     for seed in range(options.seeds):
         if known >= {(seed, way) for way in ways}:

@@ -87,7 +87,7 @@ def train_network(
     frozen: Sequence[str] | None = None,
     teacher: float = 0.0,
     validation: LabelledStamps | None = None,
-    folds: int = FOLDS,
+    folds: int | None = None,
     augmentation: Augmentation | None = None,
     fit_settings: FitSettings | None = None,
     folder: str | os.PathLike[str] | None = None,
@@ -123,11 +123,12 @@ def train_network(
         Share of the teacher's score in the target of a row that has one, from 0 to 1; the rest is the label.
     validation : LabelledStamps, optional
         Rows that decide when the fit stops and that calibrate the scores. By default a tenth of the objects of `rows`,
-        or a quarter with `start`, to which the network is then not fitted. With `start` and less than 400 rows all
-        epochs are fitted to all rows; further networks, each of which scores one fold of the objects and is fitted to
-        the others, calibrate and measure the scores.
+        or a quarter with `start`, to which the network is then not fitted.
     folds : int, optional
-        The number of these folds, 2 or more; 0 saves their time, and leaves the scores without calibration and metrics.
+        Hold out no rows: all epochs are fitted to all rows, and further networks, each of which scores one fold of the
+        objects and is fitted to the others, calibrate and measure the scores. 2 or more; 0 saves the time of these
+        networks, and leaves the scores without calibration and metrics. By default 4 with `start` and less than 400
+        rows, where `validation` is not given.
     augmentation : Augmentation, optional
         The random changes of the stamps, which are drawn again in every epoch.
     fit_settings : FitSettings, optional
@@ -170,10 +171,12 @@ def train_network(
     torch_device(how.device)  # before anything is written
     header = network_header(architecture, settings, recipe, features, name, start)
     share = _HELD_OUT if start is None else HELD_OUT
-    crossed = start is not None and validation is None and len(rows) < CROSS_FITTED
-    if folds < 0 or folds == 1:
-        raise ValueError(f"folds must be 2 or more, or 0 for none; given {folds}")
-    if crossed:
+    if folds is None and start is not None and validation is None and len(rows) < CROSS_FITTED:
+        folds = FOLDS
+    crossed = folds is not None
+    if folds is not None:
+        if folds < 0 or folds == 1 or validation is not None:
+            raise ValueError(f"folds must be 2 or more, or 0 for none, and go without validation; given {folds}")
         fold = deal_folds(rows.group, rows.label, max(folds, 2), how.seed + _SEED_OFFSET)
         parts = TrainingSplit(rows, rows)
     else:
@@ -204,8 +207,7 @@ def train_network(
             about["epochs of earlier runs"] = run.earlier_epochs
     unchanged = fit_rows(needs, parts.training, teacher, threads)
     if header.feature_names and start is None:
-        fit_features: Any = module.fit_features  # Any: PyTorch types the attributes of a module as tensors or modules
-        fit_features(unchanged.inputs[-1])
+        _fit_features(module, unchanged)
 
     def augmented(learned: LabelledStamps) -> Callable[[int], FitRows]:
         patterns = gather_patterns(learned.stamps if changes.masks else learned.stamps[:0])
@@ -229,6 +231,8 @@ def train_network(
 
             def score_by(number: int, learned: LabelledStamps) -> Callable[[FitRows], NDArray[np.float32]]:
                 other, _ = _first_module(header, start, frozen, how.seed)
+                if header.feature_names and start is None:
+                    _fit_features(other, fit_rows(needs, learned, teacher, threads))
                 report = None if progress is None else lambda metrics: progress({**metrics, "fold": number + 1.0})
                 fit(other, augmented(learned), None, how, None, report)
                 return lambda held: logits(other, held.inputs, how.device)
@@ -259,6 +263,12 @@ def train_network(
         run.write_metrics({"epochs": history, **all_metrics})
         run.draw_losses(history)
     return network
+
+
+def _fit_features(module: nn.Module, rows: FitRows) -> None:
+    """Set the scales of the features that a network takes from rows that it learns from."""
+    fit_features: Any = module.fit_features  # Any: PyTorch types the attributes of a module as tensors or modules
+    fit_features(rows.inputs[-1])
 
 
 def _check_end(module: nn.Module, header: Header, inputs: Sequence[NDArray[np.float32]]) -> None:
@@ -339,8 +349,15 @@ def network_header(
 
 
 def split_validation(rows: LabelledStamps, seed: int, share: float = _HELD_OUT) -> TrainingSplit:
-    """Split off a share of the objects for validation, as :func:`train_network` does by default."""
-    training, validation = split(rows.group, (1.0 - share, share), seed + _SEED_OFFSET)
+    """Split off a share of the objects for validation, as :func:`train_network` does by default.
+
+    Of few rows, the share of each class is split off: a tenth of 50 that is drawn may be 2 rows of one class.
+    """
+    if len(rows) < CROSS_FITTED and len(np.unique(rows.label)) == 2:
+        held = deal_folds(rows.group, rows.label, round(1.0 / share), seed + _SEED_OFFSET) == 0
+        training, validation = np.flatnonzero(~held), np.flatnonzero(held)
+    else:
+        training, validation = split(rows.group, (1.0 - share, share), seed + _SEED_OFFSET)
     return TrainingSplit(rows[training], rows[validation])
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import space2vec as s2v
 from space2vec.cli import main
@@ -20,41 +19,6 @@ from space2vec.errors import OutputError
 from space2vec.reading.labels import read_labels
 from space2vec.report import NightReport
 from space2vec.report.review import LabelFile, ReviewServer
-from space2vec.report.selection import most_useful
-
-
-def plain_order(score: NDArray[np.float32], places: NDArray[np.float64], most: int) -> list[int]:
-    """Choose as :func:`most_useful` does, by its definition, from features that are ranks already."""
-    doubt = {row: 1 - abs(2 * float(score[row]) - 1) for row in range(len(score)) if not np.isnan(score[row])}
-    chosen = [max(doubt, key=lambda row: (doubt[row], -row))]
-    while len(chosen) < min(most, len(doubt)):
-
-        def worth(row: int) -> tuple[float, int]:
-            nearest = min(float(np.sqrt(np.mean((places[row] - places[other]) ** 2))) for other in chosen)
-            return nearest * doubt[row] + 1e-9 * doubt[row], -row
-
-        chosen.append(max((row for row in doubt if row not in chosen), key=worth))
-    return chosen
-
-
-def test_the_most_useful_are_doubtful_and_unlike() -> None:
-    random = np.random.default_rng(5)
-    score = random.uniform(0, 1, 40).astype(np.float32)
-    score[7] = np.nan
-    places = np.stack([random.permutation(39) for _ in range(3)], axis=1) / 38
-    places = np.insert(places, 7, 0.5, axis=0)
-    values = np.exp(5 * places).astype(np.float32)  # any rising function has the same ranks
-    values[7] = np.nan
-    assert most_useful(score, values, 25).tolist() == plain_order(score, places, 25)
-    assert len(most_useful(score, values)) == 39
-    assert most_useful(score[:0], values[:0]).tolist() == []
-    with pytest.raises(ValueError, match="values must have shape"):
-        most_useful(score, values[:3])
-
-
-def test_values_without_a_difference_leave_doubt_alone() -> None:
-    score = np.array([0.9, 0.5, 0.2], np.float32)
-    assert most_useful(score, np.full((3, 2), np.nan, np.float32)).tolist() == [1, 2, 0]
 
 
 def test_the_file_of_labels_is_whole_after_each(tmp_path: Path) -> None:

@@ -76,12 +76,12 @@ def test_few_rows_are_all_learned_from_and_stop_nothing(
     own = [metrics for metrics in seen if "fold" not in metrics]
     assert [metrics["epoch"] for metrics in own] == [0, 1]
     assert [(metrics["fold"], metrics["epoch"]) for metrics in seen[2:]] == [
-        (k, e) for k in (1, 2, 3, 4) for e in range(3)
+        (k, e) for k in (1, 2, 3, 4) for e in range(2)
     ]
     assert not any("validation_loss" in metrics for metrics in seen)
     again = train_network(few, **how, folder=tmp_path / "run", resume=True)
     assert again.id == tuned.id
-    with pytest.raises(ValueError, match="folds must be 2 or more, or 0 for none; given 1"):
+    with pytest.raises(ValueError, match="folds must be 2 or more, or 0 for none, and go without validation; given 1"):
         train_network(few, **how, folds=1)
 
 
@@ -93,6 +93,18 @@ def test_without_folds_nothing_is_calibrated_and_measured(few: LabelledStamps, s
     held = train_network(few, start=start, validation=few[:20], fit_settings=SHORT, threads=1)
     assert "folds" not in held.header.training
     assert held.header.training["validation"] == 20
+
+
+def test_rows_are_cross_fitted_from_nothing_where_that_is_asked_for(few: LabelledStamps) -> None:
+    small = {"width": [16, 16, 16], "hidden": 16, "dropout": 0.0}
+    how: dict[str, Any] = {"settings": small, "features": "s2v", "threads": 1, "fit_settings": FitSettings(epochs=1)}
+    network = train_network(few, **how, folds=2)
+    assert (network.header.training["folds"], network.header.training["rows"]) == (2, 40)
+    assert "validation" in network.header.metrics
+    held = train_network(few, **how)
+    assert held.header.training["validation"] == 4, "a tenth of each class"
+    with pytest.raises(ValueError, match="go without validation"):
+        train_network(few, **how, folds=2, validation=few)
 
 
 def test_a_quarter_of_many_rows_is_held_out(
