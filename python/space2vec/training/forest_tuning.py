@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec.errors import ModelError
-from space2vec.model_files.trees import Trees
+from space2vec.model_files.trees import TrainingRows, Trees
 from space2vec.models.custom_module import next_version
 from space2vec.models.forest import Forest
 from space2vec.training.folds import labelled_features
@@ -78,7 +78,13 @@ def tune_forest(
     filled = rows if start.fill is None else np.where(np.isnan(rows), start.fill, rows)
     new = train_forest(filled, labels, start.feature_names, trees=trees, imputation="none", **settings)
     kept = min(len(start), max(1, round(trees * min(1.0, _EQUAL_AT / len(rows)))))
-    old = _update_leaves(_first(start.trees, kept), filled, labels)
+    old = _first(start.trees, kept)
+    visits = _visits(old, filled, labels)
+    old = replace(old, value=np.where(old.right == 0, visits.update(old.value), old.value))
+    before, of_new = start.training_rows.node_value, new.training_rows.node_value
+    values = None
+    if before is not None and of_new is not None:
+        values = np.concatenate([visits.update(before[: len(old.value)]), of_new])
     header = replace(
         start.header,
         name=next_version(start.name) if name is None else name,
@@ -87,7 +93,8 @@ def tune_forest(
         calibration=None,
         library="",
     )
-    return Forest(Trees.concatenate([old, new.trees]), header, start.fill)
+    trained_on = TrainingRows(values, TrainingRows.usual(rows))
+    return Forest(Trees.concatenate([old, new.trees]), header, start.fill, trained_on)
 
 
 def _first(trees: Trees, count: int) -> Trees:
@@ -97,23 +104,29 @@ def _first(trees: Trees, count: int) -> Trees:
     return Trees(trees.tree_start[: count + 1], *columns)
 
 
-def _update_leaves(trees: Trees, x: NDArray[np.float32], y: NDArray[np.int64]) -> Trees:
-    """Return trees of which each leaf has the mean of its old value and of the labels of the rows that reach it."""
-    leaf = _leaves(trees, x).ravel()
-    nodes = len(trees.value)
-    count = np.bincount(leaf, minlength=nodes)
-    real = np.bincount(leaf, weights=np.repeat(y, len(trees)), minlength=nodes)
-    mean = (_OLD_WEIGHT * trees.value.astype(np.float64) + real) / (_OLD_WEIGHT + count)
-    return replace(trees, value=np.where(count > 0, mean, trees.value).astype(np.float32))
+class _Visits(NamedTuple):
+    """How many labelled rows come through each node of some trees, and how many real ones, both (nodes,)."""
+
+    rows: NDArray[np.int64]
+    real: NDArray[np.int64]
+
+    def update(self, value: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the mean of P(real) of each node (nodes,), counted as some rows, and of the labels of its rows."""
+        mean = (_OLD_WEIGHT * value.astype(np.float64) + self.real) / (_OLD_WEIGHT + self.rows)
+        return np.where(self.rows > 0, mean, value).astype(np.float32)
 
 
-def _leaves(trees: Trees, x: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the node of the leaf that each row (n, k) reaches in each tree (n, trees)."""
-    node = np.broadcast_to(trees.tree_start[:-1], (len(x), len(trees))).copy()
-    row = np.arange(len(x))[:, None]
-    while (trees.right[node] > 0).any():
+def _visits(trees: Trees, x: NDArray[np.float32], y: NDArray[np.int64]) -> _Visits:
+    """Send rows (n, k) with labels (n,) down every tree, and count them at the nodes."""
+    visits = _Visits(np.zeros(len(trees.value), dtype=np.int64), np.zeros(len(trees.value), dtype=np.int64))
+    row, root = np.indices((len(x), len(trees))).reshape(2, -1)
+    node = trees.tree_start[:-1][root]
+    while len(node):
+        np.add.at(visits.rows, node, 1)
+        np.add.at(visits.real, node, y[row])
+        inside = trees.right[node] > 0
+        row, node = row[inside], node[inside]
         value = x[row, trees.feature[node]]
         left = np.where(np.isnan(value), trees.missing_left[node] > 0, value <= trees.value[node])
-        step = np.where(left, 1, trees.right[node])
-        node += np.where(trees.right[node] > 0, step, 0)
-    return node
+        node = node + np.where(left, 1, trees.right[node])
+    return visits

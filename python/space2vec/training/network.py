@@ -227,7 +227,7 @@ def train_network(
     temperature, all_metrics = 1.0, dict(metrics or {})
     if folds or not crossed:
         targets = _describe_targets(parts.validation, teacher)
-        if crossed:
+        if folds:
 
             def score_by(number: int, learned: LabelledStamps) -> Callable[[FitRows], NDArray[np.float32]]:
                 other, _ = _first_module(header, start, frozen, how.seed)

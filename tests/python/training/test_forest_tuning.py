@@ -66,6 +66,12 @@ def test_old_leaves_move_to_the_labels_and_new_trees_are_those_of_the_labels_alo
         assert tuned.trees.value[node] == pytest.approx(expected, abs=1e-6)
     alone = training.train_forest(filled, y, NAMES, trees=5, imputation="none", seed=3, n_jobs=1)
     np.testing.assert_array_equal(tuned.trees.value[end:], alone.trees.value)
+    values = tuned.node_values
+    for tree in range(5):
+        root = int(start.trees.tree_start[tree])
+        assert values[root] == pytest.approx((start.node_values[root] + y.sum()) / (1 + len(y)), abs=1e-6)
+    assert tuned.usual_values is not None
+    np.testing.assert_allclose(tuned.usual_values[:, 1], np.nanmedian(x, axis=0), atol=1e-6)
     test, _ = rows(20, 2)
     ready = test if start.fill is None else np.where(np.isnan(test), start.fill, test)
     mean = [np.mean([tuned.trees.value[leaf_of(tuned.trees, tree, row)] for tree in range(10)]) for row in ready]
