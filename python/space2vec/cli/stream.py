@@ -70,7 +70,11 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--exactly-once", action="store_true", help="write scores and positions in transactions: no duplicates either"
     )
     parser.add_argument("--dead-letter", metavar="TOPIC", help="copy messages that cannot be read to this topic")
-    parser.add_argument("--until-eos", action="store_true", help="end when all partitions have been read to their end")
+    parser.add_argument(
+        "--until-eos",
+        action="store_true",
+        help="end when all partitions have been read to their end; with an error if no broker answers for two minutes",
+    )
     parser.add_argument(
         "--batch", type=positive, default=256, metavar="N", help="messages scored together at most (default: 256)"
     )

@@ -89,7 +89,7 @@ def run(
         If confluent-kafka is not installed.
     StreamError
         If the stream cannot start or continue: a topic that does not exist, a broker that refuses, another process of
-        the same member.
+        the same member; with ``until_eos``, brokers or a registry that do not answer for two minutes.
     """
     need("confluent_kafka", "a stream needs confluent-kafka")
     stop = stop or threading.Event()

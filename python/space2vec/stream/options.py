@@ -77,7 +77,8 @@ class StreamOptions:
     dead_letter : str or None
         A topic that gets a copy of each message that cannot be read.
     until_eos : bool
-        Whether to end when all partitions have been read to their end.
+        Whether to end when all partitions have been read to their end; with an error, if the brokers or the registry do
+        not answer for two minutes.
     batch : int
         The most messages that are scored together.
     max_wait : float
