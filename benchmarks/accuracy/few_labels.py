@@ -30,7 +30,7 @@ from space2vec.training import train_forest, train_network, tune_forest
 from space2vec.training.loop import FitSettings
 from space2vec.training.tuning import tuning_settings
 
-RESULTS = Path(__file__).resolve().parents[1] / "results" / "few_labels.json"
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "few_labels_rubin.json"
 FPR = "fpr at mdr 4%"
 FIGURES = ("auc", FPR)
 #: Seeds of the rows that are tested on and of those that the first network learns from; labels have 1000 + seed.

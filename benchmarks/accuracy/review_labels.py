@@ -19,7 +19,7 @@ from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.models.network import Network
 from space2vec.report.selection import most_useful
 
-RESULTS = Path(__file__).resolve().parents[1] / "results" / "review_labels.json"
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "review_labels_rubin.json"
 #: The set of features in which ``space2vec review`` measures how unlike candidates are.
 FEATURES = "s2v"
 
