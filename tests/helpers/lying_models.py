@@ -18,6 +18,7 @@ __all__ = ["LARGE", "LIES", "SETTINGS", "file_of", "of_settings", "slow_network"
 _FOREST = tiny_models.forest(("L1", "snr_2"), fill=True)
 _PLANES = tiny_models.network(s2v.Recipe.of("lie", steps="l2", side=9), registry.S2V[:2])
 _TABLE = tiny_models.network(None, ("MAG", "SNR"))
+_VECTORS = tiny_models.network(s2v.Recipe.of("lie", steps="l2", side=9), registry.S2V[:2], vector=5)
 
 
 def file_of(header: Any, data: bytes = b"") -> bytes:
@@ -239,6 +240,22 @@ LIES: dict[str, tuple[bytes, str]] = {
     "a_first_without_a_weight": (
         _table(_CASCADE, lambda t: t.update({"first.x": t.pop("first.integer.out.weight")})), "missing"
     ),
+    "vectors_of_no_length": (_header(_VECTORS, _set("architecture", "settings", "vector", to=0)), "vectors"),
+    "vectors_of_many_numbers": (_header(_VECTORS, _set("architecture", "settings", "vector", to=2000)), "1024"),
+    "vectors_of_another_length": (
+        _header(_VECTORS, _set("architecture", "settings", "vector", to=6)), r"another length|vector\.weight is int8"
+    ),
+    "vectors_without_planes": (_header(_VECTORS, lambda h: h.pop("recipe")), "takes planes"),
+    "vectors_with_a_calibration": (_header(_VECTORS, _set("calibration", to=_KNOTS)), "calibration"),
+    "vectors_that_are_scores": (_header(_PLANES, lambda h: h["architecture"].update(
+        name="vectornet", settings={**h["architecture"]["settings"], "vector": 5})), r"vector\.weight"),
+    "scores_that_are_vectors": (_header(_VECTORS, _set("architecture", "name", to="stampnet")), r"out\.weight"),
+    "a_negative_multiplier_of_a_vector": (
+        _tensors(_VECTORS, integer__vector__multiplier=np.full(5, -1, np.int32)), "negative|out of range"
+    ),
+    "a_vector_that_overflows": (_tensors(_VECTORS, integer__vector__bias=np.full(5, 2**63 - 1)), "overflow"),
+    "a_first_of_vectors": (_header(_CASCADE, lambda h: h["first"]["architecture"].update(
+        name="vectornet", settings={**h["architecture"]["settings"], "vector": 5})), "scores"),
     "a_bin_of_no_size": (_tensors(_TABLE, encoded__size=np.zeros((3, 3), np.float32)), "size"),
     "a_mark_of_a_half": (_tensors(_TABLE, scaled__lacking=np.full(3, 0.5, np.float32)), "not 0 or 1"),
 }  # fmt: skip
