@@ -58,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     if place.suffix.lower() != ".csv":
         raise ValueError(f"cannot write {place}: the suffix of a file of labels is .csv")
     check_writable(place)
+    if arguments.title is None and arguments.inputs[0] != "-":
+        arguments.title = Path(arguments.inputs[0]).absolute().name
     arguments.inputs = find(arguments.inputs)
     check_no_input([place], files(arguments.inputs))
     problems = Problems(strict=arguments.strict)

@@ -172,6 +172,22 @@ def test_keys_move_and_label(page: WebDriver) -> None:
     assert page.find_element("id", "keys").is_displayed()
 
 
+def test_the_last_labels_are_taken_back(page: WebDriver) -> None:
+    order = page.execute_script("return S2V.list.state.rows")
+    ids = page.execute_script("return S2V.night.candidate")
+    press(page, "z")
+    assert text(page, "status") == "there is no label to take back"
+    press(page, "rkbjj")  # the first real, then bogus after all, then two further down
+    set_filter(page, f"-{ids[order[0]]}", f"{N - 1} of {N} candidates")
+    press(page, "z")
+    assert text(page, "name") == ids[order[0]]
+    assert text(page, "labelled") == "1 real, 0 bogus, 0 unsure"
+    assert text(page, "status") == "the last label is taken back: real"
+    page.find_element("id", "undo").click()
+    assert text(page, "labelled") == "0 real, 0 bogus, 0 unsure"
+    assert not page.find_elements("css selector", "button[data-label][aria-pressed=true]")
+
+
 def test_labels_are_saved_and_loaded(page: WebDriver, tmp_path: Path) -> None:
     set_filter(page, "onerror", f"1 of {N} candidates")
     press(page, "r")

@@ -9,6 +9,7 @@
   const columns = S2V.makeColumns();
   const status = get("status");
   let shown = all, selected = -1, blinking = null, skyPlanned = false, pending = 0, suggestion = -1;
+  const done = []; // rows and the labels that they had before
 
   S2V.stretch = () => document.querySelector("input[name=stretch]:checked").value;
 
@@ -124,11 +125,24 @@
 
   const label = (name) => {
     if (selected < 0) return;
+    const before = labels.of(selected);
     if (!labels.set(selected, name)) { message("this candidate has no id: a file of labels cannot name it"); return; }
+    done.push([selected, before]);
     list.update();
     if (!name) show(selected);
     else if (selected === suggestion) selectUseful();
     else list.select(list.state.selected + 1);
+  };
+
+  /** Take back the last change of a label, and select its candidate. */
+  const undo = () => {
+    if (!done.length) { message("there is no label to take back"); return; }
+    const [row, before] = done.pop();
+    labels.set(row, before);
+    selectRow(row);
+    list.update();
+    show(row);
+    message(`the last label is taken back: ${before || "no label"}`);
   };
 
   /** Select the candidate whose label is worth most to training. */
@@ -148,8 +162,8 @@
 
   const countLabels = () => {
     const n = labels.counts();
-    const done = night.suggested.filter((row) => labels.of(row) !== "").length;
-    const useful = night.suggested.length ? `; ${done} of the ${night.suggested.length} most useful` : "";
+    const labelled = night.suggested.filter((row) => labels.of(row) !== "").length;
+    const useful = night.suggested.length ? `; ${labelled} of the ${night.suggested.length} most useful` : "";
     get("labelled").textContent = `${n.real} real, ${n.bogus} bogus, ${n.unsure} unsure${useful}`;
   };
 
@@ -188,7 +202,7 @@
 
   const move = (by) => list.select(list.state.selected + by);
   const KEYS = {
-    j: () => move(1), k: () => move(-1), r: () => label("real"), b: () => label("bogus"), u: () => label("unsure"), x: () => label(""),
+    j: () => move(1), k: () => move(-1), r: () => label("real"), b: () => label("bogus"), u: () => label("unsure"), x: () => label(""), z: undo,
     " ": blink, m: toggleView, n: selectUseful, "/": () => get("filter").focus(), "?": () => get("keys").showModal(),
     1: () => setStretch("zscale"), 2: () => setStretch("linear"), 3: () => setStretch("asinh"),
     ArrowDown: () => move(list.perLine()), ArrowUp: () => move(-list.perLine()), ArrowRight: () => move(1), ArrowLeft: () => move(-1),
@@ -233,6 +247,7 @@
   get("useful").addEventListener("click", selectUseful);
   S2V.onLabelLost = (text) => { list.refresh(); show(selected); message(text); };
   get("blink").addEventListener("click", blink);
+  get("undo").addEventListener("click", undo);
   get("save").addEventListener("click", save);
   get("stretch").addEventListener("change", () => setStretch(S2V.stretch()));
   for (const button of document.querySelectorAll("button[data-label]")) button.addEventListener("click", () => label(button.dataset.label));
