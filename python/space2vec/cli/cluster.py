@@ -157,7 +157,9 @@ def _write_tables(kinds: Kinds, folder: Path, arguments: argparse.Namespace) -> 
 def _numbers(kinds: Kinds, group: Kind) -> str:
     """Return a kind and its numbers in a few words."""
     share = 100 * len(group) / max(1, len(kinds))
-    new = ", not on an earlier night" if group.is_new else ""
+    # On the first night all are new, which says nothing.
+    first = kinds.prototypes is None or set(kinds.prototypes.nights) == {1}
+    new = ", not on an earlier night" if group.is_new and not first else ""
     return f"{group.name}: {len(group)} ({share:.1f} %), median distance {group.distance:.3f}{new}"
 
 

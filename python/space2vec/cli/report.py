@@ -17,6 +17,7 @@ from space2vec.cli.common import Problems, add_compute_options, add_inputs, add_
 from space2vec.cli.labelled_rows import paths_of_rows
 from space2vec.cli.own_module import load_scorer
 from space2vec.cli.printing import print_line
+from space2vec.cli.report_vectors import NightVectors, add_vectors
 
 if TYPE_CHECKING:
     from space2vec.data.types import Json
@@ -52,6 +53,7 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--title", metavar="TEXT", help="the heading of the pages (default: the name of their folder)")
     add_columns(parser)
+    add_vectors(parser)
     parser.add_argument("--strict", action="store_true", help="stop at the first problem of the inputs")
 
 
@@ -92,6 +94,7 @@ def write_night(
 
     model = load_scorer(arguments)
     where = choice.usable_device(arguments.device, model.runtime, bulk=True)
+    vectors = NightVectors(arguments)
     arguments.inputs = find(arguments.inputs)
     columns = PacketColumns.of(arguments.columns, {"object_id", "candidate_id", "score", "flags"})
     counts: Counter[str] = Counter()
@@ -110,6 +113,7 @@ def write_night(
             lines = make_errors_table(batch, scores.to_arrow(), scores.flags, ~lacking, first=0).to_pylist()
             paths = paths_of_rows(batch, arguments.inputs) if lines else []
             problems_of_rows = [_problem(line, paths[line["row"]]) for line in lines]
+            vectors.add(rows)
             report.add(rows if isinstance(rows, Stamps) else None, scores, problems_of_rows)
             reasons.update({line["row"]: line["reason"] for line in lines if lacking[line["row"]]}.values())
             counts.update(decision or "none" for decision in scores.decide(arguments.threshold))
@@ -121,7 +125,8 @@ def write_night(
                 values.append(measured.host_values())
                 all_scores.append(np.asarray(scores.score, dtype=np.float32))
         suggested = most_useful(np.concatenate(all_scores), np.concatenate(values)).tolist() if values else []
-        page = report.finish(suggested=suggested, labels=labels)
+        rows_alike, likeness, kinds = vectors.finish()
+        page = report.finish(suggested=suggested, labels=labels, alike=(rows_alike, likeness), columns=kinds)
     print_line(
         f"{counts.total()} candidates: {counts['real']} real and {counts['bogus']} bogus at a threshold of "
         f"{arguments.threshold:g}, {counts['none']} without a score"

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from space2vec.data.atomic_file import name_in_errors
-from space2vec.data.columns import as_text, concatenate_columns, is_unknown
+from space2vec.data.columns import as_text, check_columns, concatenate_columns, is_unknown
 from space2vec.data.ids import id_keys
 from space2vec.errors import OutputError
 from space2vec.errors.text import NAME, one_line
@@ -183,7 +183,14 @@ class NightReport:
             if len(self._waiting) == _STAMPS_A_FILE:
                 self._write_stamps()
 
-    def finish(self, *, suggested: Sequence[int] = (), labels: Mapping[str, str] | None = None) -> Path:
+    def finish(
+        self,
+        *,
+        suggested: Sequence[int] = (),
+        labels: Mapping[str, str] | None = None,
+        alike: tuple[NDArray[np.int64], NDArray[np.float32]] | None = None,
+        columns: Mapping[str, ArrayLike] | None = None,
+    ) -> Path:
         """Write the remaining candidates, give the report its name, and return the path of its first page.
 
         Parameters
@@ -193,18 +200,26 @@ class NightReport:
         labels : mapping of str to str, optional
             Labels (real, bogus, unsure) by candidate id that a server of the pages keeps: the page then shows these and
             sends every change to the server, instead of keeping labels in the browser.
+        alike : ndarray of int (n, k) and ndarray of float32 (n, k), optional
+            The rows of the look-alikes of each candidate, the most alike first, -1 for none, and their likeness.
+        columns : mapping of str to array_like (n,), optional
+            Columns that are known only now; a text column ``kind`` is listed as the kinds of the night. Of two columns
+            of one name, the earlier one gets the prefix ``packet.``.
 
         Raises
         ------
+        ValueError
+            If the look-alikes or a column have another number of rows, or a look-alike is no row.
         OSError
             If the folder cannot be written.
         """
+        known = check_columns(columns or {}, len(self))
+        lines = None if alike is None else _alike(*alike, len(self))
         if self._waiting:
             self._write_stamps()
         with name_in_errors("write", self.folder):
-            text = json.dumps(
-                self._contents(suggested, labels), ensure_ascii=True, allow_nan=False, separators=(",", ":")
-            )
+            contents = self._contents(suggested, labels, known, lines)
+            text = json.dumps(contents, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
             (self._aside / _NIGHT).write_text(f"s2vNight({text});\n", encoding="ascii")
             for file in _page_files():
                 (self._aside / file.name).write_bytes(file.read_bytes())
@@ -228,11 +243,18 @@ class NightReport:
         self._files += 1
         self._waiting = []
 
-    def _contents(self, suggested: Sequence[int], labels: Mapping[str, str] | None) -> dict[str, object]:
+    def _contents(
+        self,
+        suggested: Sequence[int],
+        labels: Mapping[str, str] | None,
+        known: Columns,
+        alike: dict[str, object] | None,
+    ) -> dict[str, object]:
         """Return what the page shows beside the stamps, as JSON."""
         scores = np.concatenate([np.empty(0, dtype=np.float32), *self._scores])
         flags = np.concatenate([np.empty(0, dtype=np.uint32), *self._flags])
-        columns = concatenate_columns(self._columns, [len(part) for part in self._scores])
+        packets = concatenate_columns(self._columns, [len(part) for part in self._scores])
+        columns = known | {f"packet.{name}" if name in known else name: values for name, values in packets.items()}
         digest = hashlib.sha256("\n".join(map(str, self._ids)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
         return {
             "title": self._title,
@@ -254,6 +276,8 @@ class NightReport:
             "problems": [[row, *map(_text, texts)] for row, *texts in self._problems],
             "problemCount": self._problem_count,
             "suggested": list(suggested),
+            "alike": alike,
+            "hasKinds": "kind" in known,
             "served": labels is not None,
             "labels": {str(_text(name)): label for name, label in (labels or {}).items()},
             "columns": [
@@ -297,6 +321,19 @@ def write_report(
     with NightReport(folder, title=title, model=scores.model, threshold=threshold) as report:
         report.add(stamps, scores)
         return report.finish()
+
+
+def _alike(rows: NDArray[np.int64], likeness: NDArray[np.float32], n: int) -> dict[str, object] | None:
+    """Return look-alikes as a page reads them: row after row, the likeness in thousandths."""
+    if rows.ndim != 2 or len(rows) != n or likeness.shape != rows.shape:
+        shapes = f"{rows.shape} and {likeness.shape}"
+        raise ValueError(f"look-alikes and their likeness must have shape ({n}, k); given {shapes}")
+    if ((rows < -1) | (rows >= n)).any():
+        raise ValueError(f"a look-alike is a row from 0 to {n - 1}, or -1")
+    if not rows.shape[1]:
+        return None
+    thousandths = np.rint(1000 * np.nan_to_num(likeness)).astype(np.int64)
+    return {"each": rows.shape[1], "rows": rows.ravel().tolist(), "likeness": thousandths.ravel().tolist()}
 
 
 def _page_files() -> list[Traversable]:

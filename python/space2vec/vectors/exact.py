@@ -72,6 +72,8 @@ def _nearest(
             likeness[:, norms == 0] = -np.inf
             # After the first blocks hardly any vector is nearer than the best so far: only those are sorted in.
             better = likeness > best[:, -1:]
+            if k < likeness.shape[1] and np.count_nonzero(better) > 4 * k * len(queries):
+                better &= likeness >= np.partition(likeness, -k, axis=1)[:, -k, None]
             for query in np.flatnonzero(better.any(axis=1) & (scale > 0)).tolist():
                 places = np.flatnonzero(better[query])
                 values = np.concatenate([best[query], likeness[query, places]])

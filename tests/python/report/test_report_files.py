@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
@@ -19,6 +20,7 @@ from space2vec.data.tables import Scores
 from space2vec.errors import OutputError
 from space2vec.report import NightProblem, NightReport, night, write_report
 from space2vec.report.pixels import CodedStamps, encode_plane
+from space2vec.vectors import Vectors
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'\\\u2028\n"
 
@@ -253,6 +255,92 @@ def test_files_that_give_no_score_are_listed(tmp_path: Path, capsys: pytest.Capt
     }  # fmt: skip
     scores = table_of(tmp_path / "r")["score"]
     assert [row for row, score in enumerate(scores) if score is None] == sorted(row for row, _ in problems.values())
+
+
+def test_look_alikes_and_columns_that_are_known_last(tmp_path: Path) -> None:
+    scores = scores_of(3, columns={"kind": np.array(["x", "y", "z"], object), "ra": np.array([1.0, 2.0, 3.0])})
+    rows, likeness = np.array([[1, 2], [0, -1], [-1, -1]]), np.array([[0.91239, 0.5], [1, np.nan], [np.nan, np.nan]])
+    with NightReport(tmp_path / "night") as report:
+        report.add(None, scores)
+        for wrong, message in (
+            ((rows[:2], likeness[:2]), r"shape \(3, k\)"),
+            ((rows, likeness[:, :1]), r"shape \(3, k\)"),
+            ((rows + 1, likeness), "a row from 0 to 2"),
+            ((rows - 1, likeness), "a row from 0 to 2"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                report.finish(alike=wrong)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="kind"):
+            report.finish(columns={"kind": np.array(["a"], object)})
+        kinds = np.array(["outlier", None, HOSTILE], dtype=object)
+        report.finish(alike=(rows, likeness.astype(np.float32)), columns={"kind": kinds})
+    table = table_of(tmp_path / "night")
+    assert table["alike"] == {"each": 2, "rows": [1, 2, 0, -1, -1, -1], "likeness": [912, 500, 1000, 0, 0, 0]}
+    assert table["hasKinds"] is True
+    assert {column["name"]: column["values"] for column in table["columns"]} == {
+        "kind": ["outlier", None, HOSTILE], "packet.kind": ["x", "y", "z"], "ra": [1.0, 2.0, 3.0],
+    }  # fmt: skip
+
+
+def vectors_of(night: Path, folder: Path) -> Path:
+    """Write vectors of the alerts of a night, by some of their pixels, in another order, and return their table."""
+    stamps = s2v.read(str(night), strict=False)
+    values = np.zeros((len(stamps), 16), np.int8)
+    for row in range(len(stamps)):
+        plane = stamps.plane(row, "difference")
+        if plane is not None:
+            pixels = np.resize(np.nan_to_num(plane), 16)
+            values[row] = pixels / np.abs(pixels).max() * 127
+    table = Vectors(values, stamps.flags, stamps.object_id, stamps.candidate_id, "mine 1")[::-1]
+    pq.write_table(table.to_arrow(), folder / "vectors.parquet")
+    return folder / "vectors.parquet"
+
+
+def test_the_command_with_vectors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("sklearn")
+    night, out = tmp_path / "alerts", str(tmp_path / "night")
+    assert main(["simulate", "-n", "40", "-o", str(night), "--seed", "3"]) == 0
+    vectors = vectors_of(night, tmp_path)
+    assert main(["report", str(night), "-o", out, "--vectors", str(vectors)]) == 0
+    table = table_of(tmp_path / "night")
+    held = s2v.read_vectors(vectors)
+    index = s2v.Index.build(held, tmp_path / "index")
+    for row in (0, 7, 39):
+        found = index.similar(table["candidate"][row], 12)
+        alike = table["alike"]["rows"][12 * row : 12 * (row + 1)]
+        got = table["alike"]["likeness"][12 * row : 12 * (row + 1)]
+        np.testing.assert_allclose(got, 1000 * found.likeness[0], atol=0.51)
+        assert table["candidate"][alike[0]] == found.candidate_id[0, 0]
+        assert row not in alike
+    columns = {column["name"]: column["values"] for column in table["columns"]}
+    assert all(kind == "outlier" or kind.startswith("kind-") for kind in columns["kind"])
+    assert table["hasKinds"] is True
+    # Kinds of the command cluster, of which the page shows the novelty too.
+    kinds = str(tmp_path / "kinds")
+    earlier = s2v.Index.build(held[:20], tmp_path / "earlier")
+    assert main(["cluster", str(vectors), "-o", kinds, "--index", str(earlier.folder)]) == 0
+    words = ["report", str(night), "-o", out, "--vectors", str(vectors)]
+    assert main([*words, "--kinds", f"{kinds}/kinds.parquet"]) == 0
+    table = table_of(tmp_path / "night")
+    columns = {column["name"]: column["values"] for column in table["columns"]}
+    by_id = dict(zip(table["candidate"], zip(columns["kind"], columns["novelty"], strict=True), strict=True))
+    rows = pq.read_table(f"{kinds}/kinds.parquet").to_pylist()
+    assert by_id == {str(row["candidate_id"]): (row["kind"], pytest.approx(row["novelty"])) for row in rows}
+    assert main(["report", str(night), "-o", out, "--vectors", "none"]) == 0
+    assert table_of(tmp_path / "night")["alike"] is None
+    assert table_of(tmp_path / "night")["hasKinds"] is False
+    capsys.readouterr()
+    np.save(tmp_path / "stamps.npy", np.zeros((2, 3, 9, 9), np.float32))
+    for more, message in (
+        (["--vectors", "none", "--kinds", f"{kinds}/kinds.parquet"], "which --vectors none leaves out"),
+        (["--vectors", str(night)], "alerts"),
+        (["--kinds", str(vectors), "--vectors", str(vectors)], "no kinds: space2vec cluster writes them"),
+        (["--kinds", str(tmp_path / "stamps.npy"), "--vectors", str(vectors)], "not a Parquet file"),
+    ):
+        assert main(["report", str(night), "-o", out, *more]) == 2
+        assert message in capsys.readouterr().err
+    assert main(["report", str(tmp_path / "stamps.npy"), "-o", out, "--vectors", str(vectors)]) == 2
+    assert "has vectors of other candidates" in capsys.readouterr().err
 
 
 def test_a_table_of_features_has_no_stamps(tmp_path: Path) -> None:

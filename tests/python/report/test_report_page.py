@@ -366,3 +366,55 @@ def test_review_asks_and_writes(browser: WebDriver, tmp_path: Path) -> None:
             server.shutdown()
             thread.join()
     browser.get_log("browser")  # the refused label is an error there
+
+
+@pytest.fixture(scope="module")
+def night_with_kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with look-alikes and kinds, one of them with a name that is markup and holds quotes."""
+    stamps = s2v.simulate(60, seed=6).stamps
+    stamps.candidate_id = np.array([f"c{row:02}" for row in range(60)], dtype=object)
+    rows = (np.arange(60)[:, None] + np.arange(1, 6)) % 60
+    rows[3] = -1
+    kinds = np.array(["outlier"] * 20 + ["kind-1"] * 35 + [HOSTILE] * 4 + [None], dtype=object)
+    likeness = np.tile(np.float32([0.99, 0.9, 0.8, 0.5, -0.25]), (60, 1))
+    with NightReport(tmp_path_factory.mktemp("report") / "night") as report:
+        report.add(stamps, s2v.load("default").score(stamps))
+        return report.finish(alike=(rows, likeness), columns={"kind": kinds, "novelty": np.linspace(0, 1, 60)})
+
+
+def test_look_alikes_and_kinds(browser: WebDriver, night_with_kinds: Path) -> None:
+    page = browser
+    page.get(night_with_kinds.as_uri())
+    page.execute_script("localStorage.clear()")
+    page.get(night_with_kinds.as_uri())
+    set_filter(page, "c10", "1 of 60 candidates")
+    items = wait(lambda: page.find_elements("css selector", "#alike button"))
+    assert [item.get_attribute("title").partition(":")[0] for item in items] == ["c11", "c12", "c13", "c14", "c15"]
+    assert "likeness 0.990" in items[0].get_attribute("aria-label")
+    assert "likeness -0.250" in items[4].get_attribute("aria-label")
+    drawn = "return [...document.querySelectorAll('#alike canvas')].filter((c) => c.width !== 300).length"
+    wait(lambda: page.execute_script(drawn) == 15)
+    items[2].click()  # the filter hides that candidate, and is cleared
+    assert text(page, "name") == "c13"
+    assert text(page, "status") == "60 of 60 candidates"
+    press(page, "r")
+    set_filter(page, "c12", "1 of 60 candidates")
+    items = wait(lambda: page.find_elements("css selector", "#alike button"))
+    assert "labelled real" in items[0].get_attribute("aria-label")
+    set_filter(page, "c03", "1 of 60 candidates")
+    wait(lambda: page.find_element("id", "alikenone").is_displayed())
+    set_filter(page, "", "60 of 60 candidates")
+    listed = [item.text.split("\n") for item in page.find_elements("css selector", "#kinds button")]
+    assert listed == [["outlier", "20"], [HOSTILE, "4"], ["kind-1", "35"]]
+    for name, shown in ((HOSTILE, 4), ("kind-1", 35), ("outlier", 20)):
+        set_filter(page, "", "60 of 60 candidates")
+        next(item for item in page.find_elements("css selector", "#kinds button") if item.text.startswith(name)).click()
+        assert text(page, "status") == f"{shown} of 60 candidates"
+    set_filter(page, "kind:none", "1 of 60 candidates")
+    set_filter(page, "novelty>0.5", "30 of 60 candidates")
+    assert [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_a_night_without_vectors_shows_no_look_alikes(page: WebDriver) -> None:
+    assert not page.find_element("id", "alikebox").is_displayed()
+    assert not page.find_element("id", "kindbox").is_displayed()

@@ -47,6 +47,7 @@ def test_a_night_and_the_next(night: Path, tmp_path: Path, capsys: pytest.Captur
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("outlier: ")
     assert "without a vector, in no kind: 1" in said
+    assert "earlier night" not in " ".join(said)
     rows = pq.read_table(out / "kinds.parquet")
     vectors = s2v.read_vectors(night / "monday.parquet")
     assert len(rows) == 80
@@ -76,6 +77,14 @@ def test_a_night_and_the_next(night: Path, tmp_path: Path, capsys: pytest.Captur
     assert {"kinds.csv", "kinds.csv.json", "summary.csv", "novel.png"} <= set(names)
     assert any(name.endswith("-_b_moving_b_.png") for name in names)
     again = (out / "kinds.csv").read_text()
+    old = json.loads(prototypes.read_text())
+    old["kinds"] = [{**old["kinds"][0], "centre": [-x for x in old["kinds"][0]["centre"]], "nights": 5}]
+    (tmp_path / "old.json").write_text(json.dumps(old))
+    assert main(
+        ["cluster", str(night / "tuesday.parquet"), "-o", str(tmp_path / "new"), "--kinds", "3", "--prototypes",
+         str(tmp_path / "old.json")]
+    ) == 0  # fmt: skip
+    assert capsys.readouterr().out.count("not on an earlier night") == 3
     assert main(["cluster", str(night / "tuesday.parquet"), "-o", str(out), "--kinds", "3", "--format", "csv"]) == 0
     assert not list(out.glob("*.png"))  # pictures of the run before would be of other kinds
     assert (out / "prototypes.json").exists()

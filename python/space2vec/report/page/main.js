@@ -32,6 +32,7 @@
     message(`${shown.length} of ${all.length} candidates`);
     charts.drawHistogram(all, shown, addToFilter);
     charts.listFlags(shown, addToFilter);
+    S2V.alike.listKinds(shown, addToFilter);
     drawSky();
   };
 
@@ -53,6 +54,7 @@
   const show = (row) => {
     selected = row;
     stopBlinking();
+    S2V.alike.show(row);
     const planes = get("planes"), facts = get("facts");
     planes.replaceChildren();
     facts.replaceChildren();
@@ -188,6 +190,7 @@
     const going = blinking !== null;
     stopBlinking();
     if (selected >= 0) { if (going) blink(); else drawPlanes(selected); }
+    S2V.alike.show(selected);
     if (list.state.mosaic) list.refresh();
   };
 
@@ -237,6 +240,7 @@
   countLabels();
   list.start({ columns, onSelect: show, onSort: sort });
   S2V.problems.start(selectRow);
+  S2V.alike.start(selectRow);
   filter();
 
   get("filter").addEventListener("input", () => { clearTimeout(pending); pending = setTimeout(filter, 150); });
