@@ -51,7 +51,11 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
         metavar="T",
         help="the score (0 to 1) from which on the page counts a candidate as real (default: 0.5)",
     )
-    parser.add_argument("--title", metavar="TEXT", help="the heading of the pages (default: the name of their folder)")
+    parser.add_argument(
+        "--title",
+        metavar="TEXT",
+        help="the heading of the pages (default: the name of their folder; in review that of the first input)",
+    )
     add_columns(parser)
     add_vectors(parser)
     parser.add_argument("--strict", action="store_true", help="stop at the first problem of the inputs")

@@ -152,6 +152,7 @@ def test_the_command(tmp_path: Path) -> None:
         connection.request("GET", f"/{token}/data/night.js")
         night = json.loads(connection.getresponse().read().removeprefix(b"s2vNight(").removesuffix(b");\n"))
         assert night["served"] is True
+        assert night["title"] == "alerts"
         assert night["labels"] == {ids[0]: "real", "elsewhere": "unsure"}
         assert sorted(night["suggested"]) == list(range(12))
         body = json.dumps({"candidate_id": ids[1], "label": "bogus"})
