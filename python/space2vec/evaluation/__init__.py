@@ -14,6 +14,7 @@ from space2vec.evaluation.comparison import Comparison, Difference, Discordance,
 from space2vec.evaluation.curve import Curve, mdr_band, mdr_fpr
 from space2vec.evaluation.files import JoinedScores, compare_files, evaluate_files, join, keep_threshold_of_files
 from space2vec.evaluation.kept_threshold import KeptThresholds, OperatingPoint, keep_threshold
+from space2vec.evaluation.likeness import KindShares, found_again, nearest_rows, same_kind_share
 from space2vec.evaluation.metrics import Evaluation, Metric, evaluate
 from space2vec.evaluation.model_table import HEADLINES, ModelTable, compare_models
 from space2vec.evaluation.names import model_of, names_of
@@ -35,6 +36,7 @@ __all__ = [
     "Interval",
     "JoinedScores",
     "KeptThresholds",
+    "KindShares",
     "LabelledScores",
     "Metric",
     "ModelTable",
@@ -46,6 +48,7 @@ __all__ = [
     "compare_models",
     "evaluate",
     "evaluate_files",
+    "found_again",
     "join",
     "keep_threshold",
     "keep_threshold_of_files",
@@ -54,5 +57,7 @@ __all__ = [
     "mdr_fpr",
     "model_of",
     "names_of",
+    "nearest_rows",
     "reliability",
+    "same_kind_share",
 ]

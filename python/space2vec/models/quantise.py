@@ -108,7 +108,8 @@ def quantise(module: nn.Module, inputs: Sequence[ArrayLike]) -> IntegerNetwork:
     if not good.any():
         raise ValueError("no row to calibrate with is finite")
     quantiser = _Quantiser(network, None if planes is None else torch.from_numpy(planes[good]), columns[good])
-    return IntegerNetwork(quantiser.tensors(), network.inputs)
+    tensors = quantiser.tensors()
+    return IntegerNetwork(tensors, network.inputs, len(tensors["vector.weight"]) if network.gives_vectors else 0)
 
 
 def _integer_columns(module: nn.Module, features: NDArray[np.float32]) -> Array:
