@@ -29,7 +29,7 @@ class VectorNet(StampTrunk):
         channels: int = 3,
         side: int = 33,
         width: Sequence[int] = (16, 32, 64),
-        hidden: int = 128,
+        hidden: int = 256,
         dropout: float = 0.0,
         reach: Sequence[float] | None = None,
         vector: int = 64,
