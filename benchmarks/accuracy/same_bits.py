@@ -104,9 +104,16 @@ def score_all(file: Path, threads: int) -> dict[str, NDArray[Any]]:
         raise ImportError("this processor or build lacks it")
     catalogue, n, results = arrays["catalogue"], len(stamps.offset), {}
     for name, path in models().items():
-        score, flags = np.empty(n, np.float32), np.empty(n, np.uint32)
-        kernels.Model(path.read_bytes()).score(stamps, catalogue, score, flags, threads)
-        results[f"score {name}"], results[f"flags {name}"] = score.view(np.uint32), flags
+        model, flags = kernels.Model(path.read_bytes()), np.empty(n, np.uint32)
+        if model.vector:
+            vectors = np.empty((n, model.vector), np.int8)
+            model.embed(stamps, catalogue, vectors, flags, threads)
+            results[f"score {name}"] = vectors
+        else:
+            score = np.empty(n, np.float32)
+            model.score(stamps, catalogue, score, flags, threads)
+            results[f"score {name}"] = score.view(np.uint32)
+        results[f"flags {name}"] = flags
     return results
 
 
@@ -129,7 +136,10 @@ def score_by_engine(engine: str, file: Path, out: Path, threads: int) -> dict[st
 
 def count_differences(expected: Mapping[str, NDArray[Any]], found: Mapping[str, NDArray[Any]]) -> dict[str, int]:
     """Return the number of rows in which results differ, by name, where there are any."""
-    rows = {name: int(np.count_nonzero(expected[name] != found[name])) for name in expected}
+    rows = {
+        name: int(np.count_nonzero((values != found[name]).reshape(len(values), -1).any(axis=1)))
+        for name, values in expected.items()
+    }
     return {name: count for name, count in rows.items() if count}
 
 
@@ -160,11 +170,16 @@ def compare(sets: Mapping[str, Stamps], engines: Sequence[str], threads: int) ->
         score = first[f"score {name}"]
         record.setdefault("models", {})[name] = {
             "file": hashlib.sha256(path.read_bytes()).hexdigest()[:12],
-            "scored": int(np.count_nonzero(~np.isnan(score.view(np.float32)))),
+            "scored": int(np.count_nonzero(_has_result(score))),
             "scores": hashlib.sha256(score.tobytes()).hexdigest()[:16],
             "flags": hashlib.sha256(first[f"flags {name}"].tobytes()).hexdigest()[:16],
         }
     return record
+
+
+def _has_result(found: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which rows (n,) have a score, given as bits (n,), or a vector (n, k)."""
+    return found.any(axis=1) if found.ndim == 2 else ~np.isnan(found.view(np.float32))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

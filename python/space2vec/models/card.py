@@ -130,6 +130,19 @@ NOTES: dict[str, ModelNotes] = {
         _TABLE_LIMITS,
         _DES_LICENCES,
     ),
+    "vectornet": ModelNotes(
+        "A network that gives vectors, not scores: candidates that look alike, alerts of one object and artifacts of "
+        "one kind lie together.",
+        "ZTF, DES and Rubin in simulations; ZTF without kinds",
+        (
+            "Its kinds are those of the simulator: no real alert was given a kind. What it lays together among real "
+            "alerts was looked at, not measured.",
+            "Kinds that a stamp hardly tells apart lie among each other: hostless transients, supernovae, variable "
+            "stars, and asteroids that moved little.",
+            "Vectors of two versions of the network cannot be compared.",
+        ),
+        tuple(licence for licence in _ZTF_LICENCES if "braai" not in licence),
+    ),
 }
 
 

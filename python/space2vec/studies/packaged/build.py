@@ -17,6 +17,7 @@ from space2vec.models.network import Network
 from space2vec.studies.packaged.cascade import build_stampnet_fast
 from space2vec.studies.packaged.forests import build_autoscan, build_forest
 from space2vec.studies.packaged.networks import build_stampnet, build_tablenet
+from space2vec.studies.packaged.vectors import build_vectornet
 
 __all__ = ["BUILDERS", "main", "with_version"]
 
@@ -41,6 +42,7 @@ BUILDERS: dict[str, Callable[[Path, int, Path], Model]] = {
         data, _stampnet(output), threads, _print_metrics
     ),
     "tablenet": lambda data, threads, _: build_tablenet(data, _print_metrics),
+    "vectornet": lambda data, threads, _: build_vectornet(data, threads, _print_metrics),
 }
 
 

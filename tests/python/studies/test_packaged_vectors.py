@@ -1,0 +1,83 @@
+"""The study that trains ``vectornet``: what is learned from, what is held out, and that a kind left out is not seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from space2vec.studies.packaged import vectors
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every part small."""
+    monkeypatch.setattr(vectors, "_BLOCKS", (("ztf", 11, 40), ("des", 31, 20)))
+    monkeypatch.setattr(vectors, "_HARD", {"ztf": (51, 4)})
+    monkeypatch.setattr(vectors, "_REPEATED", {"rubin": (42, 3)})
+    monkeypatch.setattr(vectors, "_HELD_OUT", {"ztf": (901, 20)})
+    monkeypatch.setattr(vectors, "_NIGHT", (911, 1))
+    monkeypatch.setattr(vectors, "_NIGHTLY", 30)
+    monkeypatch.setattr(vectors, "_HELD_OUT_OBJECTS", {"ztf": (941, 2)})
+
+
+def test_every_usual_kind_is_drawn_and_what_is_kept_is_drawn_once(small: None, tmp_path) -> None:
+    rows = vectors.training_rows(tmp_path)
+    assert len(rows) == 40 + 20 + 4 + 6
+    assert set(rows.kind[-10:-6].tolist()) <= set(vectors.HARD_KINDS)
+    assert len(np.unique(rows.group.astype(str))) == 64 + 3
+    assert len(vectors.USUAL_KINDS) == 18
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    again = vectors.training_rows(tmp_path)
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    np.testing.assert_array_equal(again.stamps.buffer, rows.stamps.buffer)
+    np.testing.assert_array_equal(vectors.training_rows().kind, rows.kind)
+    assert len(vectors.training_rows(tmp_path, 1)) == 40 + 4 + 6
+
+
+def test_nothing_is_both_learned_from_and_held_out(small: None) -> None:
+    sets = vectors.held_out_sets()
+    assert {name: len(rows) for name, rows in sets.items()} == {"ztf": 20, "night": 0, "repeated": 4}
+    learned = vectors.training_rows()
+    for rows in sets.values():
+        assert not set(rows.group.tolist()) & set(learned.group.tolist())
+    assert len(np.unique(sets["repeated"].group.astype(str))) == 2
+
+
+def test_a_network_without_a_kind_has_seen_none_of_it(small: None, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    seen = []
+
+    def train(rows, settings, **_):
+        seen.append((set(rows.kind.tolist()), settings.epochs))
+        return "trained"
+
+    monkeypatch.setattr(vectors, "train_vectornet", train)
+    monkeypatch.setattr(vectors, "all_alerts", lambda data: pytest.fail("real alerts may be of the kind"))
+    everything = set(vectors.training_rows().kind.tolist())
+    kind = next(iter(everything & set(vectors.USUAL_KINDS)))
+    assert vectors.build_vectornet(tmp_path, left_out=kind, quick=True) == "trained"
+    assert seen[0][0] == set(vectors.training_rows(None, 3).kind.tolist()) - {kind}
+    assert seen[0][1] < 10
+
+
+def test_a_small_network_is_trained_and_embeds(small: None, tmp_path) -> None:
+    from space2vec.models.network import Network
+    from space2vec.training.loop import FitSettings
+
+    rows = vectors.training_rows()
+    network = vectors.train_vectornet(rows, FitSettings(epochs=1, batch=32), threads=1, training={"data": "a few"})
+    assert network.header.architecture["name"] == "vectornet"
+    assert network.header.optional == ("template",)
+    assert network.header.training["data"] == "a few"
+    network.save(tmp_path / "v.safetensors")
+    found = Network.load(tmp_path / "v.safetensors").embed(rows.stamps, threads=1)
+    assert found.to_numpy().shape == (len(rows), 64)
+    assert found.has_vector.sum() > 0.9 * len(rows)
+    assert np.abs(found.to_numpy().astype(int)).max() > 60
+
+
+def test_a_kind_that_is_not_known_is_refused(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
+    with pytest.raises(SystemExit):
+        vectors.main(["--data", str(tmp_path), "--output", str(tmp_path / "x"), "--left-out", "comet"])
+    assert "invalid choice: 'comet'" in capsys.readouterr().err
