@@ -79,8 +79,8 @@ def _left_out(record: Mapping[str, Any]) -> Iterator[str]:
     yield "## Kinds that were not learned\n"
     yield (
         f"Each of {len(kinds)} kinds was left out of a training of its own; its share is measured among candidates of "
-        "all kinds. These networks learned from a third of the candidates for a quarter of the epochs, the network of "
-        f"the columns beside as long from all kinds. Asked for: {ASKED_LEFT_OUT:.2f}.\n"
+        "all kinds. These networks learned from a quarter of the rows for a third of the epochs, the network of the "
+        f"columns beside as long from all kinds. Asked for: {ASKED_LEFT_OUT:.2f}.\n"
     )
     yield "| kind | left out, three surveys | learned | left out, night | learned |\n|---|---|---|---|---|"
     for kind, row in {**dict(sorted(kinds.items())), "**mean**": mean}.items():

@@ -16,8 +16,9 @@ components of the pixels around the candidate in three planes (``pixels``). Meas
 - ``invariance``: the cosine of a candidate's vectors before and after its stamp was mirrored, turned or shifted, and
   how often the changed candidate finds itself as its nearest, among all others.
 
-With ``--left-out`` networks are trained without one kind each, on a third of the rows and for a quarter of the epochs,
-and one with all kinds as long: the share for the kind that was left out is measured.
+With ``--left-out`` networks are trained without one kind each, on fewer rows and for fewer epochs (``--quick`` of
+space2vec.studies.packaged.vectors), and one with all kinds as long: the share for the kind that was left out is
+measured.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ def joined(parts: Sequence[dict[str, Array]]) -> dict[str, Array]:
 def measure(model: Network, kept: Path | None) -> dict[str, Any]:
     """Measure a network of vectors beside other descriptions; return what the JSON file holds of it."""
     sets = held_out_sets(kept)
-    taught = _some(training_rows(kept, 3), _TAUGHT)
+    taught = _some(training_rows(kept, quick=True), _TAUGHT)
     print_progress("describe")
     describe = Descriptions(model, taught.stamps)
     found = {name: describe.of(rows.stamps) for name, rows in sets.items()}
@@ -324,7 +325,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     about = {
         "benchmark": "vectors", "date": datetime.date.today().isoformat(), "model": model.id,
-        "processor": processor(), "versions": versions("numpy", "scikit-learn", "torch"),
+        "processor": processor(), "versions": versions(("numpy", "scikit-learn", "torch")),
     }  # fmt: skip
     arguments.json.write_text(json.dumps({**record, **about}, indent=1) + "\n", encoding="utf-8")
 

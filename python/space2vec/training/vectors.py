@@ -53,6 +53,20 @@ class VectorRows:
         return len(self.kind)
 
 
+class _Siblings:
+    """Draws, for rows, other rows of the same object: other alerts of it, or the row itself."""
+
+    def __init__(self, source: NDArray[np.int64]) -> None:
+        _, number, count = np.unique(source, return_inverse=True, return_counts=True)
+        self._order = np.argsort(number, kind="stable")
+        self._first, self._count = (np.cumsum(count) - count)[number], count[number]
+
+    def of(self, rows: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
+        """Return a row of the object of each of some rows."""
+        place = (rng.random(len(rows)) * self._count[rows]).astype(np.int64)
+        return np.asarray(self._order[self._first[rows] + place])
+
+
 def vector_rows(
     needs: Needs,
     rows: LabelledStamps,
@@ -121,7 +135,7 @@ class Attraction:
     """
 
     temperature: float = 0.1
-    source: float = 0.2
+    source: float = 0.5
 
 
 def contrast(vectors: Tensor, alike: Tensor, among: Tensor, temperature: float) -> Tensor:
@@ -162,10 +176,11 @@ def fit_vectors(
 ) -> list[dict[str, float]]:
     """Fit a network of vectors in place, and leave it with the averaged weights of the last epoch.
 
-    In a step, two views of each row of a batch are compared with all others of the batch. Rows of one kind and rows of
-    one object lie together; a row of an unknown kind lies with its own object only. A second loss, on a small
-    perceptron of the vectors that is discarded afterwards, knows objects only: it keeps apart what kinds do not tell
-    apart, so that kinds that were not learned have a place of their own. Each view is turned and mirrored at random.
+    In a step, two views of each row of a batch are compared with all others of the batch; the second view may be of
+    another alert of the same object. Rows of one kind and rows of one object lie together; a row of an unknown kind
+    lies with its own object only. A second loss, on a small perceptron of the vectors that is discarded afterwards,
+    knows objects only: it keeps apart what kinds do not tell apart, so that kinds that were not learned have a place of
+    their own. Each view is turned and mirrored at random.
 
     Parameters
     ----------
@@ -202,6 +217,7 @@ def fit_vectors(
     optimiser = torch.optim.AdamW(
         [*module.parameters(), *projector.parameters()], lr=0.0, weight_decay=settings.weight_decay
     )
+    siblings = _Siblings(rows.source)
     history: list[dict[str, float]] = []
     steps = max(len(rows) // settings.batch, 1)
     step = 0
@@ -212,7 +228,7 @@ def fit_vectors(
             for batch in np.array_split(rng.permutation(len(rows)), steps):
                 for group in optimiser.param_groups:
                     group["lr"] = rate = settings.rate(step, steps * settings.epochs)
-                losses.append(_take_step(module, projector, rows, batch, optimiser, settings, pull, rng))
+                losses.append(_take_step(module, projector, rows, siblings, batch, optimiser, settings, pull, rng))
                 step += 1
                 move_average(average, module, min(settings.average, (1.0 + step) / (10.0 + step)))
         total, kind, source = np.mean(losses, axis=0).tolist()
@@ -233,22 +249,22 @@ def _take_step(
     module: nn.Module,
     projector: nn.Module,
     rows: VectorRows,
+    siblings: _Siblings,
     batch: NDArray[np.intp],
     optimiser: torch.optim.Optimizer,
     settings: FitSettings,
     pull: Attraction,
     rng: np.random.Generator,
 ) -> tuple[float, float, float]:
-    """Fit the network to two views of a batch of rows, and return the losses before the step."""
+    """Fit the network to two views of a batch of objects, and return the losses before the step."""
     count = len(rows.views)
-    chosen = rng.choice(count, 2, replace=count == 1)
-    planes = torch.cat([
-        _turned(torch.from_numpy(rows.views[view][0][batch]).float(), rng) for view in chosen
-    ])  # fmt: skip
-    columns = torch.cat([torch.from_numpy(rows.views[view][1][batch]) for view in chosen])
+    numbers = rng.choice(count, 2, replace=count == 1).tolist()
+    chosen = list(zip(numbers, (batch, siblings.of(batch, rng)), strict=True))
+    planes = torch.cat([_turned(torch.from_numpy(rows.views[view][0][own]).float(), rng) for view, own in chosen])
+    columns = torch.cat([torch.from_numpy(rows.views[view][1][own]) for view, own in chosen])
     planes, columns = to_device(planes, settings.device), to_device(columns, settings.device)
     kind, source = (
-        torch.from_numpy(np.tile(numbers[batch], 2)).to(settings.device) for numbers in (rows.kind, rows.source)
+        torch.from_numpy(np.tile(column[batch], 2)).to(settings.device) for column in (rows.kind, rows.source)
     )
     known = kind != UNKNOWN
     one_source = source[:, None] == source

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every part small."""
-    monkeypatch.setattr(vectors, "_BLOCKS", (("ztf", 11, 40), ("des", 31, 20)))
+    monkeypatch.setattr(vectors, "_BLOCKS", (("ztf", 11, 40), ("des", 31, 20), ("ztf", 12, 0)))
     monkeypatch.setattr(vectors, "_HARD", {"ztf": (51, 4)})
     monkeypatch.setattr(vectors, "_REPEATED", {"rubin": (42, 3)})
     monkeypatch.setattr(vectors, "_HELD_OUT", {"ztf": (901, 20)})
@@ -24,8 +24,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_usual_kind_is_drawn_and_what_is_kept_is_drawn_once(small: None, tmp_path) -> None:
     rows = vectors.training_rows(tmp_path)
-    assert len(rows) == 40 + 20 + 4 + 6
-    assert set(rows.kind[-10:-6].tolist()) <= set(vectors.HARD_KINDS)
+    assert len(rows) == 40 + 20 + 4 + 9
+    assert set(rows.kind[-13:-9].tolist()) <= set(vectors.HARD_KINDS)
     assert len(np.unique(rows.group.astype(str))) == 64 + 3
     assert len(vectors.USUAL_KINDS) == 18
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
@@ -33,7 +33,7 @@ def test_every_usual_kind_is_drawn_and_what_is_kept_is_drawn_once(small: None, t
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     np.testing.assert_array_equal(again.stamps.buffer, rows.stamps.buffer)
     np.testing.assert_array_equal(vectors.training_rows().kind, rows.kind)
-    assert len(vectors.training_rows(tmp_path, 1)) == 40 + 4 + 6
+    assert len(vectors.training_rows(tmp_path, quick=True)) == 40 + 4
 
 
 def test_nothing_is_both_learned_from_and_held_out(small: None) -> None:
@@ -54,10 +54,10 @@ def test_a_network_without_a_kind_has_seen_none_of_it(small: None, monkeypatch: 
 
     monkeypatch.setattr(vectors, "train_vectornet", train)
     monkeypatch.setattr(vectors, "all_alerts", lambda data: pytest.fail("real alerts may be of the kind"))
-    everything = set(vectors.training_rows().kind.tolist())
+    everything = set(vectors.training_rows(quick=True).kind.tolist())
     kind = next(iter(everything & set(vectors.USUAL_KINDS)))
     assert vectors.build_vectornet(tmp_path, left_out=kind, quick=True) == "trained"
-    assert seen[0][0] == set(vectors.training_rows(None, 3).kind.tolist()) - {kind}
+    assert seen[0][0] == set(vectors.training_rows(quick=True).kind.tolist()) - {kind}
     assert seen[0][1] < 10
 
 

@@ -23,6 +23,15 @@ from space2vec.training.vectors import UNKNOWN, VectorRows, contrast, fit_vector
 SETTINGS = {"features": 3, "channels": 2, "side": 9, "width": [8], "hidden": 16, "vector": 8}
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """These networks are too small to be shared by threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def plainly(vectors: np.ndarray, alike: np.ndarray, among: np.ndarray, temperature: float) -> float:
     losses = []
     for i, own in enumerate(vectors):
@@ -124,7 +133,8 @@ def test_views_are_of_the_same_stamps_and_lost_ones_are_unchanged() -> None:
     found = vector_rows(needs, rows, kind, Augmentation(masks=1.0), views=3, seed=1, threads=1)
     assert found.kind.tolist() == [row for row in range(40) if row != 5]
     assert len(found) == 39
-    assert (np.bincount(found.source) == [2, 2, 1, *[2] * 17]).all()
+    assert sorted(np.bincount(found.source).tolist()) == [1, *[2] * 19]
+    assert (found.source[:4:2] == found.source[1:4:2]).all()
     first, second, third = (planes for planes, _ in found.views)
     assert first.dtype == np.float16
     assert np.isfinite(second.astype(float)).all()

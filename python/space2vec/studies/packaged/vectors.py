@@ -3,9 +3,9 @@ r"""Train ``vectornet``, the packaged network that turns stamps into vectors.
     python -m space2vec.studies.packaged.vectors --data FOLDER --kept FOLDER --output vectornet.safetensors
     python -m space2vec.studies.packaged.vectors --data FOLDER --kept FOLDER --left-out KIND --quick --output FILE
 
-It learns from simulated candidates of 22 kinds and three surveys, from simulated objects with two alerts each, and from
-real ZTF alerts, whose kinds are not known. What is simulated is kept in the folder ``--kept``: a second training, such
-as one without a kind, starts there.
+It learns from simulated candidates of 22 kinds and three surveys, from simulated objects with three alerts each, and
+from real ZTF alerts, whose kinds are not known. What is simulated is kept in the folder ``--kept``: a second training,
+such as one without a kind, starts there.
 """
 
 from __future__ import annotations
@@ -50,9 +50,11 @@ _BLOCKS = tuple(
     for block in range(3)
     for survey, first, count in (("ztf", 11, 4000), ("rubin", 21, 3000), ("des", 31, 2500))
 )
-#: Seed and number of the candidates of the hard kinds, and of the objects with two alerts, of each survey.
+#: Seed and number of the candidates of the hard kinds, and of the objects that are seen several times, of each survey.
 _HARD = {"ztf": (51, 600), "rubin": (52, 400), "des": (53, 400)}
-_REPEATED = {"ztf": (41, 1000), "rubin": (42, 600), "des": (43, 400)}
+_REPEATED = {"ztf": (41, 2000), "rubin": (42, 1200), "des": (43, 800)}
+#: Alerts of each of these objects.
+_ALERTS = 3
 #: Seed and number of the candidates that are held out: all kinds equally often, of the survey's own conditions.
 _HELD_OUT = {"ztf": (901, 2000), "des": (902, 1500), "rubin": (903, 1500)}
 #: A held-out night of ZTF, with the kinds of a survey: seed and number.
@@ -108,30 +110,34 @@ def _hard(survey: str) -> LabelledStamps:
     return _labelled(night, f"hard {survey} {seed}")
 
 
-def _repeated(survey: str, seed: int, count: int, randomise: float) -> LabelledStamps:
-    night = simulation.simulate_repeats(count, 2, survey=survey, seed=seed, randomise=randomise)
+def _repeated(survey: str, seed: int, count: int, alerts: int, randomise: float) -> LabelledStamps:
+    night = simulation.simulate_repeats(count, alerts, survey=survey, seed=seed, randomise=randomise)
     return _labelled(night, f"repeated {survey} {seed}")
 
 
-def training_rows(kept: Path | None = None, blocks: int | None = None) -> LabelledStamps:
+def training_rows(kept: Path | None = None, *, quick: bool = False) -> LabelledStamps:
     """Return the simulated rows that ``vectornet`` learns from.
 
     Parameters
     ----------
     kept : Path, optional
         A folder where what is simulated is kept.
-    blocks : int, optional
-        Number of blocks of the usual kinds; by default all nine.
+    quick : bool, optional
+        A third of the candidates of the usual kinds, and no object that is seen several times.
     """
     makers = {
         f"{survey}_{seed}": partial(simulated_kinds, count, survey, seed, _RANDOMISE)
-        for survey, seed, count in _BLOCKS[:blocks]
+        for survey, seed, count in _BLOCKS[: len(_BLOCKS) // 3 if quick else None]
     }
     makers |= {f"hard_{survey}": partial(_hard, survey) for survey in _HARD}
-    makers |= {
-        f"repeated_{survey}": partial(_repeated, survey, seed, count, _RANDOMISE)
-        for survey, (seed, count) in _REPEATED.items()
-    }
+    makers |= (
+        {}
+        if quick
+        else {
+            f"repeated_{survey}": partial(_repeated, survey, seed, count, _ALERTS, _RANDOMISE)
+            for survey, (seed, count) in _REPEATED.items()
+        }
+    )
     return LabelledStamps.concatenate([_kept(kept, name, make) for name, make in makers.items()])
 
 
@@ -141,7 +147,7 @@ def held_out_sets(kept: Path | None = None) -> dict[str, LabelledStamps]:
     sets = {survey: _kept(kept, f"held_out_{survey}", make) for survey, make in makers.items()}
     sets["night"] = _kept(kept, "held_out_night", _night)
     repeated = [
-        _kept(kept, f"held_out_repeated_{survey}", partial(_repeated, survey, seed, count, 0.0))
+        _kept(kept, f"held_out_repeated_{survey}", partial(_repeated, survey, seed, count, 2, 0.0))
         for survey, (seed, count) in _HELD_OUT_OBJECTS.items()
     ]
     return {**sets, "repeated": LabelledStamps.concatenate(repeated)}
@@ -189,7 +195,7 @@ def train_vectornet(
     ready = vector_rows(Needs.of(header), rows, kind, AUGMENTATION, seed=fit_settings.seed, threads=threads)
     planes, features = ready.views[0]
     module.fit_features(features)  # type: ignore[operator]
-    fit_vectors(module, ready, fit_settings, Attraction(source=0.1), progress)
+    fit_vectors(module, ready, fit_settings, Attraction(), progress)
     some = np.random.default_rng([fit_settings.seed, 4]).permutation(len(ready))[:CALIBRATION_ROWS]
     integers = quantise(module, (planes[some].astype(np.float32), features[some]))
     architecture = {"name": "vectornet", "settings": module.settings, "optional": ["template"]}
@@ -222,7 +228,8 @@ def build_vectornet(
         A kind of which nothing is learned, not even without its name; real alerts are left out then too, since they may
         be of it.
     quick : bool, optional
-        Learn from a third of the candidates of the usual kinds, for a quarter of the epochs.
+        Learn from a third of the candidates of the usual kinds and from no object that is seen several times, for few
+        epochs.
 
     Raises
     ------
@@ -233,18 +240,19 @@ def build_vectornet(
     """
     from space2vec.training.loop import FitSettings
 
-    rows = training_rows(kept, 3 if quick else None)
+    rows = training_rows(kept, quick=quick)
     simulated = len(rows)
     if left_out is None:
         rows = LabelledStamps.concatenate([rows, all_alerts(data)])
     else:
         rows = rows[rows.kind.astype(np.str_) != left_out]
     fit_settings = FitSettings(
-        epochs=6 if quick else 24, batch=256, learning_rate=4e-3, average=0.99, precision="bfloat16"
+        epochs=6 if quick else 20, batch=256, learning_rate=4e-3, average=0.99, precision="bfloat16"
     )
+    repeated = sum(count for _, count in _REPEATED.values())
     training: dict[str, Json] = {
         "data": f"{simulated} simulated candidates of {len(KINDS)} kinds, of ZTF, Rubin and DES, "
-        f"{2 * sum(count for _, count in _REPEATED.values())} of which are pairs of alerts of one object; "
+        f"{_ALERTS * repeated} of which are of objects with {_ALERTS} alerts each; "
         f"{len(rows) - simulated} real ZTF alerts without a kind",
         "labels": "the kinds of the simulator, and which alerts are of one object",
     }
@@ -262,7 +270,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=folder, required=folder is None, help="the data folder")
     parser.add_argument("--kept", type=Path, help="a folder where what is simulated is kept")
     parser.add_argument("--left-out", choices=USUAL_KINDS, metavar="KIND", help="a kind of which nothing is learned")
-    parser.add_argument("--quick", action="store_true", help="a third of the rows, a quarter of the epochs")
+    parser.add_argument("--quick", action="store_true", help="fewer rows and epochs")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads to train with (default: all)")
     parser.add_argument("--output", type=Path, required=True, help="the model file")
     arguments = parser.parse_args(argv)
