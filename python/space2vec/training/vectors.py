@@ -52,6 +52,11 @@ class VectorRows:
     def __len__(self) -> int:
         return len(self.kind)
 
+    def rows(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> VectorRows:
+        """Select rows by a mask or by their numbers."""
+        views = [(planes[index], features[index]) for planes, features in self.views]
+        return VectorRows(views, self.kind[index], self.source[index])
+
 
 class _Siblings:
     """Draws, for rows, other rows of the same object: other alerts of it, or the row itself."""

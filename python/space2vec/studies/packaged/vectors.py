@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ import numpy as np
 
 from space2vec import simulation
 from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.evaluation import found_again, same_kind_share
 from space2vec.model_files.needs import Needs
 from space2vec.models.network import Network
 from space2vec.simulation.night import KINDS
@@ -34,10 +35,13 @@ from space2vec.training.dataset import read_dataset, write_dataset
 
 if TYPE_CHECKING:
     from space2vec.data.types import Json
+    from space2vec.model_files.header import Header
     from space2vec.training.loop import FitSettings
+    from space2vec.training.vectors import VectorRows
 
 __all__ = [
-    "USUAL_KINDS", "build_vectornet", "held_out_sets", "main", "simulated_kinds", "train_vectornet", "training_rows",
+    "USUAL_KINDS", "build_vectornet", "held_out_sets", "main", "measure_vectors", "simulated_kinds", "train_vectornet",
+    "training_rows",
 ]  # fmt: skip
 
 #: The kinds that occur in a simulated night.
@@ -162,15 +166,34 @@ def _night() -> LabelledStamps:
     return LabelledStamps.concatenate(nights)
 
 
+@lru_cache(maxsize=1)
+def _ready(data: Path, threads: int | None, kept: Path | None, quick: bool) -> VectorRows:
+    """Return all rows to learn from, prepared in several views; several trainings in one process share them."""
+    from space2vec.training.vectors import UNKNOWN, vector_rows
+
+    rows = training_rows(kept, quick=quick)
+    if not quick:
+        rows = LabelledStamps.concatenate([rows, all_alerts(data)])
+    numbers = {kind: number for number, kind in enumerate(KINDS)}
+    kind = np.array([numbers.get(name, UNKNOWN) for name in rows.kind.astype(np.str_).tolist()], dtype=np.int64)
+    return vector_rows(Needs.of(_header()), rows, kind, AUGMENTATION, threads=threads)
+
+
+def _header() -> Header:
+    """Return the header of ``stampnet``, whose planes and columns the network takes."""
+    from space2vec.training.network import network_header
+
+    return network_header("stampnet", None, None, STAMPNET_COLUMNS, "vectornet")
+
+
 def train_vectornet(
-    rows: LabelledStamps,
+    ready: VectorRows,
     fit_settings: FitSettings,
     *,
-    threads: int | None = None,
     progress: Callable[[dict[str, float]], object] | None = None,
     training: dict[str, Json] | None = None,
 ) -> Network:
-    """Train a network of vectors on rows, whose kinds are known where they are of the simulator's.
+    """Train a network of vectors on prepared rows, and turn it into integers.
 
     Raises
     ------
@@ -181,21 +204,17 @@ def train_vectornet(
 
     from space2vec.architectures import build
     from space2vec.models.quantise import CALIBRATION_ROWS, quantise
-    from space2vec.training.network import network_header
-    from space2vec.training.vectors import UNKNOWN, Attraction, fit_vectors, vector_rows
+    from space2vec.training.vectors import fit_vectors
 
-    header = network_header("stampnet", None, None, STAMPNET_COLUMNS, "vectornet")
+    header = _header()
     assert header.architecture is not None
     inputs = {name: header.architecture["settings"][name] for name in ("features", "channels", "side", "reach")}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(fit_settings.seed)
         module = build("vectornet", {**inputs, "hidden": _HIDDEN, "vector": _VECTOR})
-    numbers = {kind: number for number, kind in enumerate(KINDS)}
-    kind = np.array([numbers.get(name, UNKNOWN) for name in rows.kind.astype(np.str_).tolist()], dtype=np.int64)
-    ready = vector_rows(Needs.of(header), rows, kind, AUGMENTATION, seed=fit_settings.seed, threads=threads)
     planes, features = ready.views[0]
     module.fit_features(features)  # type: ignore[operator]
-    fit_vectors(module, ready, fit_settings, Attraction(), progress)
+    fit_vectors(module, ready, fit_settings, progress=progress)
     some = np.random.default_rng([fit_settings.seed, 4]).permutation(len(ready))[:CALIBRATION_ROWS]
     integers = quantise(module, (planes[some].astype(np.float32), features[some]))
     architecture = {"name": "vectornet", "settings": module.settings, "optional": ["template"]}
@@ -220,16 +239,18 @@ def build_vectornet(
     ----------
     data : Path
         The data folder.
-    threads, progress
-        As for :func:`train_vectornet`.
+    threads : int, optional
+        Threads that prepare and measure; one a usable core by default.
+    progress : callable, optional
+        Called with the metrics of each epoch.
     kept : Path, optional
         A folder where what is simulated is kept.
     left_out : str, optional
         A kind of which nothing is learned, not even without its name; real alerts are left out then too, since they may
         be of it.
     quick : bool, optional
-        Learn from a third of the candidates of the usual kinds and from no object that is seen several times, for few
-        epochs.
+        Learn from a third of the candidates of the usual kinds, and neither from objects that are seen several times
+        nor from real alerts, for few epochs.
 
     Raises
     ------
@@ -239,26 +260,50 @@ def build_vectornet(
         If the alerts are not in the data folder.
     """
     from space2vec.training.loop import FitSettings
+    from space2vec.training.vectors import UNKNOWN
 
-    rows = training_rows(kept, quick=quick)
-    simulated = len(rows)
-    if left_out is None:
-        rows = LabelledStamps.concatenate([rows, all_alerts(data)])
-    else:
-        rows = rows[rows.kind.astype(np.str_) != left_out]
+    ready = _ready(data, threads, kept, quick)
+    if left_out is not None:
+        ready = ready.rows((ready.kind != [*KINDS].index(left_out)) & (ready.kind != UNKNOWN))
     fit_settings = FitSettings(
         epochs=6 if quick else 20, batch=256, learning_rate=4e-3, average=0.99, precision="bfloat16"
     )
-    repeated = sum(count for _, count in _REPEATED.values())
+    real = int((ready.kind == UNKNOWN).sum())
+    repeated = 0 if quick else _ALERTS * sum(count for _, count in _REPEATED.values())
     training: dict[str, Json] = {
-        "data": f"{simulated} simulated candidates of {len(KINDS)} kinds, of ZTF, Rubin and DES, "
-        f"{_ALERTS * repeated} of which are of objects with {_ALERTS} alerts each; "
-        f"{len(rows) - simulated} real ZTF alerts without a kind",
+        "data": f"{len(ready) - real} simulated candidates of {len(KINDS) - (left_out is not None)} kinds, of ZTF, "
+        f"Rubin and DES, {repeated} of which are of objects with {_ALERTS} alerts each; {real} real ZTF alerts without "
+        "a kind",
         "labels": "the kinds of the simulator, and which alerts are of one object",
+        **({} if left_out is None else {"left out": left_out}),
     }
-    if left_out is not None:
-        training = {"data": f"as vectornet, without the kind {left_out} and without real alerts"}
-    return train_vectornet(rows, fit_settings, threads=threads, progress=progress, training=training)
+    network = train_vectornet(ready, fit_settings, progress=progress, training=training)
+    if left_out is not None or quick:
+        return network
+    metrics = measure_vectors(network, kept, threads)
+    return Network(network.module, replace(network.header, metrics=metrics), network.integers)
+
+
+def measure_vectors(network: Network, kept: Path | None = None, threads: int | None = None) -> dict[str, Json]:
+    """Measure a network on simulated candidates of other seeds; return the entries of its header.
+
+    docs/likeness.md has more figures, beside those of other descriptions.
+    """
+    sets = held_out_sets(kept)
+    vectors = {name: network.embed(rows.stamps, threads=threads).to_numpy() for name, rows in sets.items()}
+    shares = {
+        name: round(same_kind_share(vectors[name], rows.kind).mean, 4)
+        for name, rows in sets.items()
+        if name != "repeated"
+    }
+    everything = np.concatenate([*vectors.values()])
+    objects = np.concatenate([rows.group.astype(np.str_) for rows in sets.values()])
+    return {
+        "same kind among the ten nearest, held-out simulated candidates, mean over kinds": shares,
+        "another alert of the object among the ten nearest, held-out simulated objects": round(
+            found_again(everything, objects), 4
+        ),
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
