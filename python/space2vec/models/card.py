@@ -141,7 +141,10 @@ NOTES: dict[str, ModelNotes] = {
             "stars, and asteroids that moved little.",
             "Vectors of two versions of the network cannot be compared.",
         ),
-        tuple(licence for licence in _ZTF_LICENCES if "braai" not in licence),
+        (
+            *(licence for licence in _ZTF_LICENCES if "braai" not in licence),
+            "further ZTF alerts in public repositories, some without a licence: they are not redistributed with the model",
+        ),
     ),
 }
 
