@@ -143,7 +143,7 @@ NOTES: dict[str, ModelNotes] = {
         ),
         (
             *(licence for licence in _ZTF_LICENCES if "braai" not in licence),
-            "further ZTF alerts in public repositories, some without a licence: they are not redistributed with the model",
+            "further ZTF alerts in public repositories, some without a licence: not redistributed with the model",
         ),
     ),
 }

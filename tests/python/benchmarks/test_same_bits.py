@@ -16,7 +16,7 @@ def test_few_stamps_of_every_kind_have_the_same_bits_on_every_engine(
 ) -> None:
     pytest.importorskip("numba", reason="Numba is missing: numba")
     assert same_bits.main(["--rows", "100", "--json", str(tmp_path / "record.json")]) == 0
-    assert capsys.readouterr().out.endswith("stamps, 5 models: the same bits\n")
+    assert capsys.readouterr().out.endswith("stamps, 6 models: the same bits\n")
     record = json.loads((tmp_path / "record.json").read_text())
     assert set(record["engines"]) == {"baseline", "v3", "v4", "v4vnni", "numba"}
     assert record["engines"]["numba"] == record["engines"]["baseline"] == {"rows that differ": {}}
