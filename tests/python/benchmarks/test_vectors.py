@@ -46,7 +46,7 @@ def test_the_best_description_is_bold_whichever_it_is(script: ModuleType) -> Non
     assert line.count("**") == 2
     assert "of ZTF" in line
     record.pop("left out", None)
-    assert "not learned" not in script.page(record)
+    assert "## Kinds that were not learned" not in script.page(record)
 
 
 def test_a_changed_stamp_keeps_its_candidate() -> None:
