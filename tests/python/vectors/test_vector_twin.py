@@ -18,7 +18,7 @@ pytest.importorskip("numba", reason="Numba is missing: numba")
 from space2vec import _core as core
 from space2vec.backends import numba as twin
 
-FILES = tiny_models.vector_models()
+FILES = {**tiny_models.vector_models(), "vectornet": s2v.load("vectornet").file}
 KERNELS = [core, twin]
 
 
