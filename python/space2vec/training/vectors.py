@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,12 +14,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from space2vec import backends
+from space2vec.architectures import build
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.model_files.needs import Needs
 from space2vec.training.augment import Augmentation, augment
 from space2vec.training.loop import FitSettings, move_average, seeded, to_device, torch_device
 
-__all__ = ["UNKNOWN", "Attraction", "VectorRows", "contrast", "fit_vectors", "vector_rows"]
+if TYPE_CHECKING:
+    from space2vec.data.types import Json
+
+__all__ = ["UNKNOWN", "Attraction", "VectorRows", "contrast", "fit_vectors", "random_vectornet", "vector_rows"]
 
 #: The number of a row whose kind is not known.
 UNKNOWN = -1
@@ -141,6 +146,13 @@ class Attraction:
 
     temperature: float = 0.1
     source: float = 0.5
+
+
+def random_vectornet(settings: Mapping[str, Json], seed: int) -> nn.Module:
+    """Build a ``vectornet`` of these settings, with random weights of a seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build("vectornet", settings)
 
 
 def contrast(vectors: Tensor, alike: Tensor, among: Tensor, temperature: float) -> Tensor:

@@ -200,18 +200,13 @@ def train_vectornet(
     ImportError
         If PyTorch is absent.
     """
-    import torch
-
-    from space2vec.architectures import build
     from space2vec.models.quantise import CALIBRATION_ROWS, quantise
-    from space2vec.training.vectors import fit_vectors
+    from space2vec.training.vectors import fit_vectors, random_vectornet
 
     header = _header()
     assert header.architecture is not None
     inputs = {name: header.architecture["settings"][name] for name in ("features", "channels", "side", "reach")}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(fit_settings.seed)
-        module = build("vectornet", {**inputs, "hidden": _HIDDEN, "vector": _VECTOR})
+    module = random_vectornet({**inputs, "hidden": _HIDDEN, "vector": _VECTOR}, fit_settings.seed)
     planes, features = ready.views[0]
     module.fit_features(features)  # type: ignore[operator]
     fit_vectors(module, ready, fit_settings, progress=progress)
