@@ -131,7 +131,7 @@ class _Stream:
         #: When the brokers were last known to answer, and when the stream started.
         self._answered = self._started = time.monotonic()
         self._sink = SinkThread(open_sink)
-        source.drain, source.drop = self._hand_over, self._drop
+        source.drain, source.drop, source.check_brokers = self._hand_over, self._drop, self._check_brokers
         interval = float(options.settings.get("max.poll.interval.ms", "300000")) / 1000
         #: Seconds within which the group expects that partitions are given back.
         self._patience = min(_HANDOVER, 0.5 * interval)
@@ -168,7 +168,7 @@ class _Stream:
 
     def close(self) -> None:
         """Leave the group; messages whose scores are not stored are read again by the process that continues."""
-        self._source.drain = self._source.drop = _nothing
+        self._source.drain = self._source.drop = self._source.check_brokers = _nothing
         try:
             self._sink.close()
         finally:
@@ -218,6 +218,7 @@ class _Stream:
             def check() -> None:
                 if self._stop.is_set() and time.monotonic() > deadline:
                     raise StreamError("the group has not taken the positions; whoever continues reads a batch again")
+                self._check_brokers()
 
             self._events.passed("offsets sent")
             self._source.commit(positions, check)

@@ -58,6 +58,8 @@ class Source:
         Finishes what is in work; it is called before partitions are given back.
     drop : callable
         Drops what is in work, because the group has given its partitions to others.
+    check_brokers : callable
+        Raises an error if the brokers have not answered for too long; it is called while a request is repeated.
     kept : callable
         Returns the positions that an output holds itself, for some partitions.
     """
@@ -71,6 +73,7 @@ class Source:
         self.starts: Offsets = {}
         self.drain: Callable[[], None] = _nothing
         self.drop: Callable[[], None] = _nothing
+        self.check_brokers: Callable[[], None] = _nothing
         self.kept: Callable[[Sequence[Partition]], Offsets] = lambda _: {}
         self._membership: object = None
         self._positions: Offsets = {}
@@ -199,8 +202,12 @@ class Source:
         try:
             retry(call, self._notice, "committing", check)
         except KafkaException as error:
-            if error_of(error).code() not in lost:
-                raise fatal_error(error_of(error), self._member) from None
+            inner = error_of(error)
+            if inner.code() == KafkaError._FATAL:
+                # The reason comes later, by another call. Only the fence of its name is fatal to a member.
+                inner = self._failure or KafkaError(KafkaError.FENCED_INSTANCE_ID, inner.str())
+            if inner.code() not in lost:
+                raise fatal_error(inner, self._member) from None
             self._notice("a commit was refused: the group has given the partitions to others, who repeat a batch")
 
     def close(self) -> None:
@@ -361,8 +368,12 @@ class Source:
         """Repeat a request until the broker answers."""
         from confluent_kafka import KafkaException
 
+        def check() -> None:
+            self.check()
+            self.check_brokers()
+
         try:
-            return retry(call, self._notice, "asking for offsets", self.check)
+            return retry(call, self._notice, "asking for offsets", check)
         except KafkaException as error:
             raise fatal_error(error_of(error), self._member) from None
 

@@ -74,4 +74,5 @@ def test_a_zombie_is_fenced(transactional, mode, tmp_path, stream_of):
     assert "taken over" in stream.log()
     rows = stream.rows()
     assert not differences(sent, without_repeats(rows), tmp_path, 2)
-    assert len(rows) - len(without_repeats(rows)) <= (BATCH if mode == "topic" else 0)
+    # One batch in work and one that waits may be written before the fence is noticed.
+    assert len(rows) - len(without_repeats(rows)) <= (2 * BATCH if mode == "topic" else 0)

@@ -83,6 +83,13 @@ def test_a_process_that_is_fenced_ends_and_says_why(exactly_once, kafka, options
     assert set(kafka.committed.values()) == {4}
 
 
+def test_a_commit_that_is_refused_before_the_reason_is_known_is_a_fence(kafka, options, model):
+    kafka.failures["commit"] = [failure(KafkaError._FATAL, "Local: Fatal error", fatal=True)]
+    with pytest.raises(StreamError, match=r"another process has taken over as the member 'me'.*Local: Fatal error"):
+        loop.run(options, model)
+    assert not kafka.committed
+
+
 def test_a_commit_that_passes_is_tried_again(kafka, options, model):
     notices = []
     kafka.failures["commit"] = [failure(KafkaError.COORDINATOR_LOAD_IN_PROGRESS), failure(KafkaError._TRANSPORT)]
@@ -349,6 +356,16 @@ def test_brokers_that_go_away_end_a_stream_with_an_end(answers, kafka, options, 
         loop.run(options, model)
     assert not kafka.committed
     assert not kafka.failures["ask brokers"]
+
+
+@pytest.mark.parametrize("name", ["committed", "commit"])
+def test_a_namethat_is_repeated_ends_with_the_brokers(name, kafka, options, model, monkeypatch):
+    monkeypatch.setattr(loop, "_ABSENT", 0.2)
+    kafka.failures[name] = [failure(KafkaError._TRANSPORT)] * 100
+    kafka.failures["ask brokers"] = [failure(KafkaError._TRANSPORT)] * 100
+    with pytest.raises(StreamError, match=r"no broker of nowhere:9092"):
+        loop.run(options, model)
+    assert not kafka.committed
 
 
 def test_a_stream_without_an_end_waits_for_its_brokers(kafka, options, model, monkeypatch):
