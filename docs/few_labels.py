@@ -19,10 +19,10 @@ INTRODUCTION = """\
 
 How good does a model become with few labels of a survey that it has not seen? `benchmarks/accuracy/few_labels.py`
 trains `stampnet` on simulated ZTF candidates alone, and fine-tunes it on labels of a simulated Rubin or DES, as
-`space2vec train network --from` does by default. The same structure is trained from random weights on the same labels,
-on all of them and for as many epochs too. The packaged forest, which has learned from ZTF alone, is fitted to the
-labels as by `train forest --from forest`, and a forest of its columns is trained on the labels alone. Each seed draws
-other candidates. All models are measured on the same further candidates.
+`space2vec train network --from` does by default. The same structure is trained from random weights on the same
+labels, on all of them and for as many epochs too. "Nothing frozen" is `--freeze none`. The packaged forest, which has
+learned from ZTF alone, is fitted to the labels as by `train forest --from forest`, and a forest of its columns is
+trained on the labels alone. Each seed draws other candidates. All models are measured on the same further candidates.
 
 The figures are false positive rates at a missed detection rate of 4 %: the mean over seeds, and in brackets the
 lowest and the highest. They are those of simulations: they compare ways of training, and promise nothing for a real
@@ -84,7 +84,7 @@ def of_survey(name: str, record: Mapping[str, Any]) -> Iterator[str]:
 
 def before(record: Mapping[str, Any], way: str) -> str:
     """Return the rate of the model that a way begins with."""
-    start = {"fine-tuned": "before", "forest, tuned": "forest before"}.get(way)
+    start = {"fine-tuned": "before", "fine-tuned, nothing frozen": "before", "forest, tuned": "forest before"}.get(way)
     return "-" if start is None else f"{record[start][FPR]:.1%}"
 
 
