@@ -93,7 +93,7 @@ void operator delete[](void *memory, std::size_t, std::align_val_t) noexcept {
 namespace {
 
 constexpr long kMostAllocations = 10000;  // of a run: there are networks of half a million weights
-constexpr const char *kModels[] = {"autoscan", "forest", "tablenet", "stampnet-fast", "stampnet"};
+constexpr const char *kModels[] = {"autoscan", "forest", "tablenet", "stampnet-fast", "stampnet", "vectornet"};
 
 struct World {
     synthetic::Batch batch;

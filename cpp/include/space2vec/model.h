@@ -8,9 +8,9 @@
 extern "C" {
 #endif
 
-/* Load a model by the name of a packaged one ("default", "stampnet", "stampnet-fast", "tablenet", "forest", "autoscan")
- * or from a file. An s2v_model is a forest, or a network that runs in integers. It never changes: threads may share it.
- */
+/* Load a model by the name of a packaged one ("default", "stampnet", "stampnet-fast", "tablenet", "forest", "autoscan",
+ * and "vectornet", which gives vectors) or from a file. An s2v_model is a forest, or a network that runs in integers.
+ * It never changes: threads may share it. */
 S2V_API s2v_status s2v_model_load(const char *name_or_path, s2v_model **model);
 /* Load a model from the bytes of a file, which the caller may free afterwards. */
 S2V_API s2v_status s2v_model_from_memory(const void *bytes, int64_t size, s2v_model **model);
