@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.data.ids import id_keys
+from space2vec.errors import ModelError
 
 if TYPE_CHECKING:
     from space2vec.data.columns import Columns
@@ -86,9 +87,12 @@ class NightVectors:
         if not isinstance(rows, Stamps):
             self._model = None  # a table of features has no stamps to embed
             return
-        self._parts.append(
-            self._model.embed(rows, threads=self._arguments.threads, device=self._arguments.device).rows(slice(None))
-        )
+        try:
+            part = self._model.embed(rows, threads=self._arguments.threads, device=self._arguments.device)
+        except ModelError:
+            self._model = None  # stamps without the planes that it looks at: a report goes without look-alikes
+            return
+        self._parts.append(part.rows(slice(None)))
 
     def _vectors(self) -> Vectors | None:
         """Return one vector for each candidate, zero where it has none; ``None`` if there are no vectors at all."""

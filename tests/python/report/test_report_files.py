@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import zlib
@@ -14,10 +15,13 @@ import pytest
 from numpy.typing import NDArray
 
 import space2vec as s2v
+from helpers.tiny_models import vector_models
 from space2vec.cli import main
+from space2vec.cli.report_vectors import NightVectors
 from space2vec.data.flags import bits
 from space2vec.data.tables import Scores
 from space2vec.errors import OutputError
+from space2vec.models import load
 from space2vec.report import NightProblem, NightReport, night, write_report
 from space2vec.report.pixels import CodedStamps, encode_plane
 from space2vec.vectors import Vectors
@@ -341,6 +345,35 @@ def test_the_command_with_vectors(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert message in capsys.readouterr().err
     assert main(["report", str(tmp_path / "stamps.npy"), "-o", out, "--vectors", str(vectors)]) == 2
     assert "has vectors of other candidates" in capsys.readouterr().err
+
+
+def test_vectors_of_the_packaged_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "vectornet.safetensors").write_bytes(vector_models()["vectors of planes"])
+    files = {**load.packaged(), "vectornet": tmp_path / "vectornet.safetensors"}
+    monkeypatch.setattr(load, "packaged", lambda: files)
+    options = argparse.Namespace(vectors=None, kinds=None, threads=1, device="cpu")
+    stamps = s2v.simulate(30, seed=3).stamps
+    night = NightVectors(options)
+    night.add(stamps[:20])
+    night.add(stamps[20:])
+    rows, likeness, columns = night.finish()
+    values = s2v.embed(stamps, model=tmp_path / "vectornet.safetensors").vector.astype(np.float64)
+    norms = np.linalg.norm(values, axis=1)
+    with np.errstate(invalid="ignore"):
+        cosine = values @ values.T / norms / norms[:, None]
+    np.fill_diagonal(cosine, -2)
+    sound = norms > 0
+    assert sound.sum() > 20
+    np.testing.assert_allclose(likeness[sound, 0], np.nanmax(cosine[sound], axis=1), atol=1e-5)
+    assert (rows[~sound] == -1).all()
+    assert len(columns["kind"]) == 30
+    # Stamps without the planes that the network looks at, and features, go without.
+    single = s2v.Stamps([[None, None, np.ones((9, 9), np.float32)]] * 2)
+    for others in (single, s2v.features(stamps, set="s2v")):
+        night = NightVectors(options)
+        night.add(others)
+        rows, _, columns = night.finish()
+        assert (rows == -1).all()
 
 
 def test_a_table_of_features_has_no_stamps(tmp_path: Path) -> None:
