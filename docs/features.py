@@ -195,10 +195,14 @@ def document() -> str:
         + table(("name", "definition", "unit"), *((f"`{e.name}`", definition(e), e.unit) for e in catalogue))
         + "\n",
         "## Flags\n\nFlags report what is unusual about a row. A model does not score a row with a flag that is marked "
-        "in the last column.\n\n"
+        "in the last column, and knows no stamps like those of a row with a flag that is marked in the one before: it "
+        "gives a score, but do not rely on it ([outputs](outputs.md#stamps-that-a-model-does-not-know)).\n\n"
         + table(
-            ("flag", "meaning", "not scored"),
-            *((f"`{f.name}`", escape(f.meaning), "" if f.scored else "x") for f in registry.FLAGS.values()),
+            ("flag", "meaning", "not known", "not scored"),
+            *(
+                (f"`{f.name}`", escape(f.meaning), "" if f.familiar else "x", "" if f.scored else "x")
+                for f in registry.FLAGS.values()
+            ),
         )
         + "\n",
         "## Sources\n\n" + "\n".join(f"{k}. {escape(source)}" for k, source in enumerate(sources, 1)) + "\n",

@@ -1,4 +1,4 @@
-"""Which cheap test tells that a model does not know a stamp? Candidates side by side, at 1 % of usual rows flagged.
+"""Which cheap test tells that a model does not know a stamp? The library's flags against others, at 1 % of usual rows.
 
     python -m benchmarks.accuracy.out_of_distribution --data FOLDER [--model NAME|FILE] [--json FILE]
 
@@ -11,14 +11,14 @@ are judged.
 Tests: ``doubt`` (a score near 0.5), ``columns beyond`` (how many features lie outside the range that holds all but a
 thousandth of the usual ones on each side, or are missing where that is seldom), ``diagonal`` (the mean square of
 features in units of their usual spread), ``features``, ``planes`` and ``vector`` (Mahalanobis distances of features,
-of ten numbers that say how the planes fit together, and of the last hidden layer), ``features and planes`` (of both),
-``rules`` (the share of the 5 x 5 pixels of the core that is missing, and 1 more if all planes have the same lowest
-and the same highest value), and ``rules or features`` (whichever is the stranger).
+of ten numbers that say how the planes fit together, and of the last hidden layer), ``features and planes`` (of both)
+and ``flags`` (``masked_core`` or ``no_flux_scale`` of the library, whose share of usual rows is what it is).
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import datetime
 import json
 import os
@@ -31,9 +31,10 @@ from numpy.typing import NDArray
 
 import space2vec as s2v
 from benchmarks.accuracy.pixel_sets import simulated
-from benchmarks.accuracy.strange_sets import changed_sets, other_cameras, plane_numbers, rule_numbers
+from benchmarks.accuracy.strange_sets import changed_sets, other_cameras, plane_numbers
 from benchmarks.programs import REPOSITORY, print_progress, processor, versions
 from space2vec.backends import on_host
+from space2vec.data import flags
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.data.stamps import Stamps
 from space2vec.model_files.needs import Needs
@@ -48,10 +49,10 @@ Array = NDArray[np.float64]
 RESULTS = REPOSITORY / "benchmarks" / "results" / "out_of_distribution.json"
 #: The share of usual rows that is flagged.
 FLAGGED = 0.01
+#: The surveys that are simulated.
+NAMES = ("ZTF", "DES", "Rubin")
 #: The share of usual values beyond each end of a column's range, and of missing ones that is unusual.
 TAIL, SELDOM = 1e-3, 0.02
-#: The share of missing pixels of the core that is as strange as features that one usual row in 200 has.
-RARE = 0.4
 #: Features further than this from the median count as this far, in units of the spread.
 FAR = 8.0
 
@@ -80,11 +81,24 @@ class Seen:
             vectors.append(hidden.numpy().astype(np.float64))
             kept.append(good + start)
         self.features, self.vectors, self.rows = (np.concatenate(parts) for parts in (features, vectors, kept))
-        self.planes, self.rules = plane_numbers(stamps)[self.rows], rule_numbers(stamps)[self.rows]
+        self.planes = plane_numbers(stamps)[self.rows]
         with warnings.catch_warnings():
             # Normalised planes are told of already, by the batch: here it is asked what can be told of each row.
             warnings.simplefilter("ignore", s2v.errors.Space2vecWarning)
-            self.score = network.score(stamps).score.astype(np.float64)[self.rows]
+            scores = network.score(stamps)
+        self.score, self.raised = scores.score.astype(np.float64)[self.rows], scores.flags[self.rows]
+
+    def some(self, at: NDArray[np.intp]) -> Seen:
+        """Return some of the rows, by their places among these."""
+        part = copy.copy(self)
+        for name, values in vars(self).items():
+            setattr(part, name, values[at])
+        return part
+
+    @property
+    def flagged(self) -> NDArray[np.bool_]:
+        """Which rows have a flag of the library that marks stamps which models do not know."""
+        return ~flags.familiar(self.raised)
 
 
 class Usual:
@@ -99,7 +113,6 @@ class Usual:
         self._of_planes = _Distance(self._planes(seen.planes))
         self._of_both = _Distance(self._both(seen))
         self._of_vectors = _Distance(seen.vectors)
-        self._rare = float(np.quantile(self._of_features(self._features(x)), 1.0 - 0.5 * FLAGGED))
 
     def _both(self, seen: Seen) -> Array:
         return np.concatenate([self._features(seen.features), self._planes(seen.planes)], axis=1)
@@ -118,12 +131,11 @@ class Usual:
             "doubt": doubt,
             "columns beyond": beyond,
             "diagonal": (self._features(seen.features) ** 2).mean(axis=1),
-            "features": (of_features := self._of_features(self._features(seen.features))),
+            "features": self._of_features(self._features(seen.features)),
             "vector": self._of_vectors(seen.vectors),
             "planes": self._of_planes(self._planes(seen.planes)),
             "features and planes": self._of_both(self._both(seen)),
-            "rules": seen.rules,
-            "rules or features": np.maximum(of_features / self._rare, seen.rules / RARE),
+            "flags": seen.flagged.astype(np.float64),
         }
 
 
@@ -179,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with np.errstate(invalid="ignore"):
         judged = (alerts.kind == KNOWN_REAL) | (alerts.teacher < SURE_BOGUS) | (alerts.teacher > SURE_REAL)
     halves = split(alerts.group, (0.5, 0.5), 31)
-    surveys = ("ztf", "des", "rubin")
+    surveys = tuple(name.lower() for name in NAMES)
     print_progress("simulating")
     made = [simulated(arguments.simulated, surveys, seed, randomise=0.3) for seed in (8100, 8200)]
     usual = Usual(Seen(network, LabelledStamps.concatenate([alerts[halves[0]], made[0]]).stamps))
@@ -195,6 +207,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "usual": (of_held, truth[of_held.rows]),
         "usual, real alerts": (alone := Seen(network, second.stamps), truth[: len(second)][alone.rows]),
     }
+    for k, survey in enumerate(surveys):
+        of_survey = np.flatnonzero(np.char.startswith(held.group.astype(str), f"simulated {survey} "))
+        at = np.flatnonzero(np.isin(of_held.rows, of_survey))
+        sets[f"usual, {NAMES[k]} simulated"] = of_held.some(at), truth[of_held.rows[at]]
+    sets["all real alerts"] = Seen(network, alerts.stamps), None
     for name, rows in changed_sets(some):
         print_progress(name)
         seen = Seen(network, rows.stamps)
@@ -214,7 +231,13 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "wrong among the rest": round(float((wrong & ~flagged).sum() / max((known & ~flagged).sum(), 1)), 4),
             }
         share = round(float(wrong.sum() / known.sum()), 4) if known.any() else None
-        results[name] = {"rows": len(known), "judged": int(known.sum()), "wrong": share, "tests": tests}
+        raised = {
+            flag: round(float((seen.raised & np.uint32(flags.bits(flag)) != 0).mean()), 4)
+            for flag in flags.names(flags.UNFAMILIAR)
+        }
+        results[name] = {
+            "rows": len(known), "judged": int(known.sum()), "wrong": share, "raised": raised, "tests": tests,
+        }  # fmt: skip
         print(f"\n{name}: {len(known)} rows, wrong {share}")
         for test, found in tests.items():
             print(f"  {test:<20}{found}")

@@ -13,7 +13,7 @@ from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.data.stamps import CHANNELS, Stamps
 from space2vec.training.missing_pixels import simulate_pattern
 
-__all__ = ["PLANE_NUMBERS", "changed_sets", "other_cameras", "plane_numbers", "remade", "rule_numbers"]
+__all__ = ["PLANE_NUMBERS", "changed_sets", "other_cameras", "plane_numbers", "remade"]
 
 Plane = NDArray[np.float32]
 Change = Callable[[list[Plane | None], tuple[int, int], np.random.Generator], list[Plane | None]]
@@ -45,6 +45,19 @@ def _to_unit(plane: Plane) -> NDArray[np.floating]:
 def _to_bytes(plane: Plane) -> NDArray[np.floating]:
     low, high = np.nanpercentile(plane, [1.0, 99.5])
     return np.rint(np.clip((plane - low) / max(high - low, 1e-9), 0.0, 1.0) * 255.0)
+
+
+def _to_z_scores(plane: Plane) -> NDArray[np.floating]:
+    return (plane - np.nanmean(plane)) / max(np.nanstd(plane), 1e-9)
+
+
+def _by_norm(plane: Plane) -> NDArray[np.floating]:
+    return plane / max(np.sqrt(np.nansum(plane.astype(np.float64) ** 2)), 1e-9)
+
+
+def _by_deviation(plane: Plane) -> NDArray[np.floating]:
+    away = plane - np.nanmedian(plane)
+    return away / max(np.nanmedian(np.abs(away)), 1e-9)
 
 
 def _without_core(planes: list[Plane | None], centre: tuple[int, int], rng: np.random.Generator) -> list[Plane | None]:
@@ -81,7 +94,12 @@ def changed_sets(rows: LabelledStamps) -> Iterator[tuple[str, LabelledStamps]]:
     """Yield the name of each change, and the usual candidates after it."""
     yield "planes from 0 to 1", remade(rows, _each(_to_unit))
     yield "planes of bytes", remade(rows, _each(_to_bytes))
+    yield "z-scores", remade(rows, _each(_to_z_scores))
+    yield "planes divided by their l2 norm", remade(rows, _each(_by_norm))
+    yield "planes divided by their MAD", remade(rows, _each(_by_deviation))
     yield "core of NaN", remade(rows, _without_core)
+    yield "core of NaN in the difference", remade(rows, lambda p, at, rng: [*p[:2], _without_core(p, at, rng)[2]])
+    yield "core of NaN in the template", remade(rows, lambda p, at, rng: [p[0], _without_core(p, at, rng)[1], p[2]])
     yield "stars three times as wide", remade(rows, _each(_finer))
     yield "science and template exchanged", remade(rows, lambda p, _, __: [p[1], p[0], p[2]])
     yield "difference of the other sign", remade(rows, lambda p, _, __: [p[0], p[1], None if p[2] is None else -p[2]])
@@ -117,24 +135,6 @@ def plane_numbers(stamps: Stamps) -> NDArray[np.float64]:
     near the candidate, how coarse the values are, and whether science less template changes as the difference does.
     """
     return np.array([_numbers(stamps, row) for row in range(len(stamps))]).reshape(-1, len(PLANE_NUMBERS))
-
-
-def rule_numbers(stamps: Stamps) -> NDArray[np.float64]:
-    """Return by two rules how strange each stamp is (n,): the missing share of its core, and 1 more if normalised.
-
-    The core is 5 x 5 pixels of the difference. Planes are normalised one by one where all of them have the same lowest
-    and the same highest value, which planes in one unit of flux never have.
-    """
-    out = np.zeros(len(stamps))
-    for row in range(len(stamps)):
-        held = [stamps.plane(row, name) for name in CHANNELS]
-        planes = [plane for plane in held if plane is not None and np.isfinite(plane).any()]
-        ends = {(float(np.nanmin(plane)), float(np.nanmax(plane))) for plane in planes}
-        out[row] = float(len(planes) > 1 and len(ends) == 1)
-        if held[2] is not None:
-            y, x = (int(at) for at in stamps.centre[row])
-            out[row] += float(np.isnan(held[2][max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3]).mean())
-    return out
 
 
 def _numbers(stamps: Stamps, row: int) -> list[float]:

@@ -149,6 +149,8 @@ std::vector<Stage> normaliser_stages() {
 // The parts of the set autoscan.
 std::vector<Stage> autoscan_stages() {
     return {
+        {"stamp-flags",
+         [](const Sample &sample, Scratch &) { return static_cast<double>(flag_stamp(team, sample.triplet, 7U)); }},
         {"cut-window",
          [](const Sample &sample, Scratch &s) {
              std::uint32_t flags = 0;

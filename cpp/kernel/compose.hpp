@@ -2,7 +2,7 @@
 #pragma once
 
 #include "quotient.hpp"
-#include "stamp.hpp"
+#include "stamp_flags.hpp"
 #include "steps.hpp"
 
 namespace s2v::kernel {
@@ -111,7 +111,7 @@ template <class Team>
 S2V_PART std::uint32_t prepare_composition(const Team &team, const Triplet &triplet, const Composition &how, float *out,
                                            StepScratch &s) {
     const int pixels = how.side * how.side;
-    std::uint32_t flags = is_saturated(team, triplet) ? flag::saturated : 0;
+    std::uint32_t flags = flag_stamp(team, triplet, plane_bits(how.channel, how.channels));
     for (int k = 0; k < how.channels; ++k)
         if (!triplet.plane[how.channel[k]].pixels) flags |= flag::missing;
     std::uint32_t refused = flags & flag::missing;

@@ -316,7 +316,7 @@ template <class Team>
 S2V_HD std::uint32_t prepare_planes(const Team &team, const Triplet &triplet, int which, float *out, RecipeScratch &s) {
     const RecipeShape shape = recipe_shape(which);
     const int pixels = shape.height * shape.width;
-    std::uint32_t flags = is_saturated(team, triplet) ? flag::saturated : 0;
+    std::uint32_t flags = flag_stamp(team, triplet, plane_bits(shape.channel, 3));
     for (int k = 0; k < 3; ++k)
         if (!triplet.plane[k].pixels) flags |= flag::missing;
     if (!(flags & flag::missing)) {

@@ -4,6 +4,7 @@
 #include "autoscan.hpp"
 #include "feature_sets.hpp"
 #include "s2v_set.hpp"
+#include "stamp_flags.hpp"
 #include "windows.hpp"
 
 #include <cstddef>
@@ -84,7 +85,7 @@ S2V_HD std::uint32_t stamp_features(const Team &team, const Triplet &given, cons
         flags |= triplet_features(team, triplet, what, convention, s, value);
     else
         flags |= flag::missing;
-    if (is_saturated(team, given)) flags |= flag::saturated;
+    flags |= flag_stamp(team, given, what.planes);
     const int start = set_start(what.sets);
     team.for_each(set_columns(what.sets), [&](int i) { out[i] = finite_or_nan(value[start + i]); });
     return flags;

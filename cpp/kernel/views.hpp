@@ -27,7 +27,7 @@ struct PlaneFlags {
 // absent_allowed: the planes that are absent may be missing.
 template <class Team>
 S2V_HD PlaneFlags flag_planes(const Team &team, const Triplet &triplet, const ViewRecipe &how, bool absent_allowed) {
-    std::uint32_t flags = is_saturated(team, triplet) ? flag::saturated : 0;
+    std::uint32_t flags = flag_stamp(team, triplet, plane_bits(how.channel, how.channels));
     int there = 0;
     for (int k = 0; k < how.channels; ++k) {
         if (triplet.plane[how.channel[k]].pixels)

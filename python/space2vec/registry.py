@@ -52,12 +52,17 @@ RecipeName: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class FlagEntry:
-    """A named reason why a row is doubtful (``scored``) or could not be scored."""
+    """A named reason why a row is doubtful (``scored``) or could not be scored.
+
+    A flag that is not ``familiar`` marks stamps unlike any that the packaged models learned from: a score of such a row
+    says little.
+    """
 
     name: str
     bit: int
     scored: bool
     meaning: str
+    familiar: bool = True
 
 
 @dataclass(frozen=True, slots=True)

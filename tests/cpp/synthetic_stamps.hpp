@@ -33,7 +33,8 @@ private:
     std::uint64_t state_;
 };
 
-enum class Fault { kNone, kDead, kNull, kConstant, kMasked, kMissing, kHuge, kTies, kCount };
+// Before kCount, what everything() has; kFolded: every plane has the same range, kSigns: the mean square 1.
+enum class Fault { kNone, kDead, kNull, kConstant, kMasked, kMissing, kHuge, kTies, kCount, kFolded, kSigns };
 
 // A batch that grows; view() holds as long as the batch is not changed.
 struct Batch {
@@ -87,6 +88,10 @@ private:
                 return static_cast<float>(x * 1e36);
             case Fault::kTies:
                 return static_cast<float>(std::floor(x / 4.0));
+            case Fault::kFolded:
+                return static_cast<float>(std::floor(8.0 * (x - std::floor(x))));
+            case Fault::kSigns:
+                return chance < 0.5 ? -1.0F : static_cast<float>(1.0 + 1e-6 * x);
             default:
                 return static_cast<float>(x);
         }

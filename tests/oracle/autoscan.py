@@ -14,6 +14,7 @@ import numpy as np
 from scipy.ndimage import median_filter
 from scipy.optimize import least_squares
 
+from oracle.stamp_flags import stamp_flags
 from oracle.window import cut, is_constant, is_null, pixel_flags
 
 SIZE = 51
@@ -249,9 +250,10 @@ def features(difference, template, *, science=None, centre=None, saturation=None
     if starts not in ("best", "original", "original-numeric"):
         raise ValueError(starts)
     paper = convention == "paper"
+    flags = stamp_flags({"science": science, "template": template, "difference": difference}, centre)
     if difference is None:
-        return Result(_finish({}), {"missing"}, None, None)
-    flags, windows = set(), []
+        return Result(_finish({}), flags | {"missing"}, None, None)
+    windows = []
     for plane in (difference, template):
         if plane is None:
             flags.add("missing")

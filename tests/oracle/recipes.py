@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from oracle import autoscan, normalisers
+from oracle.stamp_flags import stamp_flags
 from oracle.window import FLOAT32_MAX, cut, is_constant, middle, pixel_flags
 
 CHANNELS = ("science", "template", "difference")
@@ -225,7 +226,7 @@ def prepare(recipe, triplet, centre=None):
     planes = dict(zip(CHANNELS, triplet, strict=True))
     refused = Prepared(np.full(SHAPES[recipe], np.nan, np.float32), set(), True)
     if any(plane is None for plane in triplet):
-        return refused._replace(flags={"missing"})
+        return refused._replace(flags={"missing"} | stamp_flags(planes, centre))
     flags, prepared = set(), {}
     with np.errstate(over="ignore", invalid="ignore"):
         if recipe == "ayyar":
@@ -241,6 +242,8 @@ def prepare(recipe, triplet, centre=None):
                     prepared[name], raised = _ONE_BY_ONE[recipe](plane, centre)
                 flags |= raised
         if any(plane is None for plane in prepared.values()):
-            return refused._replace(flags=flags)
+            return refused._replace(flags=flags | stamp_flags(planes, centre))
         stacked = np.stack([prepared[name] for name in order])
-        return Prepared(np.clip(stacked, -FLOAT32_MAX, FLOAT32_MAX).astype(np.float32), flags, False)
+        return Prepared(
+            np.clip(stacked, -FLOAT32_MAX, FLOAT32_MAX).astype(np.float32), flags | stamp_flags(planes, centre), False
+        )

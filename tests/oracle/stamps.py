@@ -162,8 +162,18 @@ def batch(n, seed=0):
     return [triplet(index, seed) for index in range(n)]
 
 
+#: Ways to bring each plane of a stamp to a scale of its own.
+NORMALISED = {
+    "range": lambda plane: (plane - plane.min()) / (plane.max() - plane.min()),
+    "bytes": lambda plane: np.rint(np.clip(255 * (plane - plane.min()) / np.ptp(np.sort(plane.ravel())[:-20]), 0, 255)),
+    "z-score": lambda plane: (plane - plane.mean()) / plane.std(),
+    "l2": lambda plane: plane / np.sqrt((plane**2).sum()),
+    "half": lambda plane: ((plane - plane.mean()) / plane.std()).astype(np.float16),
+}
+
+
 def named_cases(seed=0):
-    """Return every scene and every fault (in the difference, in the template, in all planes) as 51x51 cases by name."""
+    """Return every scene, fault (in the difference, template, all planes), size and normalisation, as cases by name."""
     middle = (25, 25)
     cases = []
     for number, scene in enumerate(dict.fromkeys(SCENES)):
@@ -196,4 +206,9 @@ def named_cases(seed=0):
         name = f"size:{height}x{width}@{row},{column}"
         planes = _scene(rng, bright, (height, width), (row, column))
         cases.append((name, Case(tuple(planes), (row, column), name)))
+    for number, (way, change) in enumerate(NORMALISED.items()):
+        planes = tuple(change(plane.astype(np.float64)).astype(np.float32) for plane in realistic(number, seed).planes)
+        cases.append((f"normalised:{way}", Case(planes, middle, f"normalised:{way}")))
+    science, template, _ = plain
+    cases.append(("repeated", Case((science, template, science), middle, "repeated")))
     return cases

@@ -11,6 +11,7 @@ import numpy as np
 from space2vec.cli.own_module import add_module, load_scorer
 from space2vec.cli.printing import print_line, print_lines, print_notice
 from space2vec.cli.train import model_file
+from space2vec.errors.text import NAME, one_line
 
 if TYPE_CHECKING:
     from space2vec.data.types import Json
@@ -35,6 +36,9 @@ def register(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a table with candidate_id, candid or ID and label (1 real, 0 bogus) or OBJECT_TYPE (1 artifact, 0 real)",
     )
+    parser.add_argument(
+        "--survey", metavar="NAME", help="the survey of the labelled candidates, which the card of the new model names"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="NEW.safetensors", help="the model file to write")
     parser.add_argument("--folds", type=int, default=5, metavar="N", help="folds of the cross-validation (default: 5)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the folds and of the resampling")
@@ -58,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     if note := rows.unmatched_note:
         print_line(note)
     fitted = {"scores": Path(arguments.scores).name, "labels": Path(arguments.labels).name, "model": raw.id}
+    if arguments.survey:
+        fitted["survey"] = one_line(arguments.survey, NAME)
     table = fit_calibration(joined.score, joined.label, fitted=fitted)
     fewer = min(rows.real - rows.unscored_real, rows.bogus - rows.unscored_bogus)
     if fewer < FEW:

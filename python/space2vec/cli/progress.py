@@ -121,7 +121,8 @@ def summary(verb: str, rows: int, counts: Mapping[str, Counter[str]], seconds: f
     """Summarise a run in words: how many rows have a result, what is unusual about them, and the rate.
 
     Flags of rows without a result come first, then flags of rows with one, each with its count, its share of all rows
-    and its meaning. Flags that are on many rows with a result are named in one line.
+    and its meaning. Flags that are on many rows with a result are named in one line, unless they mark stamps that
+    models do not know.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def summary(verb: str, rows: int, counts: Mapping[str, Counter[str]], seconds: f
     done, flagged, refused = counts["done"]["rows"], counts["flags"], counts["refused"]
     lines = [f"{rows} rows: {done} {verb}, {rows - done} not {verb}"]
     least = _SHARE_OF_MANY * rows if rows >= _ROWS_OF_MANY else rows + 1
-    usual = [name for name in FLAGS if flagged[name] >= least and name != _EARLY]
+    usual = [name for name, flag in FLAGS.items() if flag.familiar and flagged[name] >= least and name != _EARLY]
     unusual = Counter({name: count for name, count in flagged.items() if name not in (*usual, _EARLY)})
     width = max(map(len, [*refused, *unusual]), default=0)
     digits = max(map(len, map(str, [*refused.values(), *unusual.values()])), default=0)

@@ -10,7 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from space2vec.registry import FLAGS
 
-__all__ = ["UNSCORABLE", "FlagSource", "Flagged", "bits", "count", "names", "refusals", "scorable"]
+__all__ = [
+    "UNFAMILIAR",
+    "UNSCORABLE",
+    "FlagSource",
+    "Flagged",
+    "bits",
+    "count",
+    "familiar",
+    "names",
+    "refusals",
+    "scorable",
+]
 
 #: Flags on the host, or a function that fetches them from a device when they are first read.
 FlagSource: TypeAlias = "NDArray[np.uint32] | Callable[[], NDArray[np.uint32]]"
@@ -69,6 +80,19 @@ def count(values: ArrayLike) -> dict[str, int]:
 
 #: The bits of the flags that forbid a score.
 UNSCORABLE: int = bits(flag.name for flag in FLAGS.values() if not flag.scored)
+
+
+#: The bits of the flags that mark stamps unlike any that the packaged models learned from.
+UNFAMILIAR: int = bits(flag.name for flag in FLAGS.values() if not flag.familiar)
+
+
+def familiar(values: ArrayLike) -> NDArray[np.bool_]:
+    """Return which rows are like those that models learned from, as far as flags tell, in the shape of the flags.
+
+    A score of another row says little, whatever its value. The flags are ``masked_core`` and ``no_flux_scale``.
+    """
+    known: NDArray[np.bool_] = (np.asarray(values, dtype=np.uint32) & np.uint32(UNFAMILIAR)) == 0
+    return known
 
 
 def scorable(values: ArrayLike) -> NDArray[np.bool_]:

@@ -85,7 +85,8 @@ _STAMP_LIMITS = (
     "Candidates near missing pixels, edges of the detector, saturated stars or close pairs of stars have several times "
     "the false positive rate of clean stamps (docs/accuracy.md).",
     "Sources that are much sharper than ZTF's (FWHM below 2 pixels) are mistaken for artifacts.",
-    "Planes that were normalised one by one have lost their common scale of flux, and are misjudged.",
+    "Planes that were normalised one by one have lost their common scale of flux, and are misjudged; so are candidates "
+    "whose core is masked. The flags no_flux_scale and masked_core mark most of them (docs/unknown-stamps.md).",
     "DES and Rubin were seen in simulations alone: calibrate the scores on labels of the survey, or fine-tune.",
 )
 _TABLE_LIMITS = (
@@ -203,14 +204,24 @@ def _facts(model: Model, notes: ModelNotes | None, speed: Speed | None) -> Itera
         yield "arithmetic", f"floating point, by {model.runtime}"
     if model.vector:
         yield "gives", f"a vector of {model.vector} integers from -127 to 127"
-    elif header.calibration is None:
-        yield "calibration", "none but the temperature" if header.kind == "network" else "none"
     else:
-        yield "calibration", f"a table of {len(header.calibration.x)} knots"
+        yield "calibration", _calibration(header)
     if speed is not None:
         yield "speed", f"{speed.microseconds:.0f} microseconds per candidate on one thread ({_text(speed.device)})"
     if header.library:
         yield "written by", f"space2vec {_text(header.library)}"
+
+
+def _calibration(header: Header) -> str:
+    """Say on which candidates the scores were made probabilities: they are so for candidates like these alone."""
+    if header.calibration is None:
+        return "none but the temperature, of its validation rows" if header.kind == "network" else "none"
+    about = header.calibration.fitted
+    rows = ", ".join(f"{_text(about[name])} {name}" for name in ("real", "bogus") if name in about)
+    of = f" of {_text(about['survey'])}" if "survey" in about else ""
+    labels = f", labels in {_text(about['labels'])}" if "labels" in about else ""
+    fitted = f", fitted to candidates{of} ({rows}{labels})" if rows else of and f", fitted to candidates{of}"
+    return f"a table of {len(header.calibration.x)} knots{fitted}"
 
 
 def _parts(model: Model) -> str:

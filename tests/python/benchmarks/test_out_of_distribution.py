@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import space2vec as s2v
-from benchmarks.accuracy.strange_sets import PLANE_NUMBERS, changed_sets, plane_numbers, rule_numbers
+from benchmarks.accuracy.strange_sets import PLANE_NUMBERS, changed_sets, plane_numbers
+from space2vec.data import flags
+from space2vec.data.channels import CHANNELS
 from space2vec.data.labelled_stamps import LabelledStamps
 
 
@@ -27,9 +30,9 @@ def test_every_change_keeps_labels_and_places_and_changes_the_planes(rows: Label
         assert np.array_equal(changed.label, rows.label)
         assert np.array_equal(changed.stamps.centre, rows.stamps.centre)
         differs = [
-            not np.array_equal(changed.stamps.plane(row, "science"), rows.stamps.plane(row, "science"), equal_nan=True)
-            or not np.array_equal(
-                changed.stamps.plane(row, "difference"), rows.stamps.plane(row, "difference"), equal_nan=True
+            any(
+                not np.array_equal(changed.stamps.plane(row, c), rows.stamps.plane(row, c), equal_nan=True)
+                for c in CHANNELS
             )
             for row in range(len(rows))
         ]
@@ -37,16 +40,19 @@ def test_every_change_keeps_labels_and_places_and_changes_the_planes(rows: Label
     assert len(set(names)) == len(names) >= 8
 
 
-def test_rules_tell_planes_that_were_normalised_and_cores_that_are_missing(rows: LabelledStamps) -> None:
-    sets = dict(changed_sets(rows))
-    usual = rule_numbers(rows.stamps)
-    assert (usual < 0.4).mean() > 0.95
-    assert (rule_numbers(sets["planes from 0 to 1"].stamps) >= 1.0).all()
-    assert (rule_numbers(sets["planes of bytes"].stamps) >= 1.0).mean() > 0.9
-    assert np.mean(rule_numbers(sets["core of NaN"].stamps)) > 0.3
-    pixels = np.random.default_rng(0).normal(size=(1, 3, 21, 21)).astype(np.float32)
-    pixels[0, 2, 9:11, 10] = np.nan
-    assert rule_numbers(s2v.Stamps(pixels))[0] == pytest.approx(2 / 25)
+def test_flags_tell_planes_that_were_normalised_and_cores_that_are_missing(rows: LabelledStamps) -> None:
+    sets = {name: s2v.features(changed.stamps).flags for name, changed in changed_sets(rows)}
+
+    def share(flag: str, raised: NDArray[np.uint32]) -> float:
+        return float((raised & np.uint32(flags.bits(flag)) != 0).mean())
+
+    assert flags.familiar(s2v.features(rows.stamps).flags).mean() > 0.95
+    for name in ("planes from 0 to 1", "planes of bytes", "z-scores", "planes divided by their l2 norm"):
+        assert share("no_flux_scale", sets[name]) > 0.9, name
+    assert share("no_flux_scale", sets["difference is the science plane"]) == 1.0
+    assert share("masked_core", sets["core of NaN"]) == 1.0
+    assert share("masked_core", sets["core of NaN in the difference"]) == 1.0
+    assert share("masked_core", sets["core of NaN in the template"]) < 0.05
 
 
 def test_plane_numbers_are_those_of_their_names() -> None:
@@ -73,6 +79,8 @@ def test_the_script_measures_each_test_on_each_set(data: Path, tmp_path: Path) -
     arguments = ["--data", str(data), "--simulated", "30", "--changed", "60", "--json", str(out)]
     assert out_of_distribution.main(arguments) == 0
     record = json.loads(out.read_text())["results"]
-    assert len(record) == 12
-    assert record["planes from 0 to 1"]["tests"]["rules"]["flagged"] == 1.0
+    assert len(record) == 21
+    assert record["planes from 0 to 1"]["tests"]["flags"]["flagged"] == 1.0
+    assert record["core of NaN"]["raised"]["masked_core"] > 0.9
+    assert record["all real alerts"]["raised"] == {"masked_core": 0.0, "no_flux_scale": 0.0}
     assert all(found["flagged"] <= 0.0101 for found in record["usual"]["tests"].values())

@@ -161,13 +161,14 @@ def test_rows_that_hold_no_number_are_nan_and_flagged():
     assert np.isnan(s2v.load("stampnet").score(Stamps(pixels)).score).tolist() == [False, True, True, False]
     for row in (1, 2):
         assert unmeasured(table, row)
-        assert table.flag_names(row) == ["nan_pixels", "constant"]
+        assert table.flag_names(row) == ["nan_pixels", "constant", "masked_core"]
         assert np.isnan(scores.score[row])
         assert scores.flag_names(row) == [
             "nan_pixels",
             "constant",
-            "zero_scale",
-        ]  # of the set s2v, which the model takes
+            "zero_scale",  # of the set s2v, which the model takes
+            "masked_core",
+        ]
     assert not np.isnan(scores.score[[0, 3]]).any()
 
 
@@ -375,6 +376,6 @@ def check_empty(table, columns):
 def test_a_plane_that_could_not_be_decoded_is_not_called_missing():
     plane = np.arange(51 * 51, dtype=np.float32).reshape(51, 51)
     bits = [flags.bits("bad_stamp"), flags.bits(["bad_stamp", "missing"]), 0]
-    stamps = s2v.Stamps([(plane, plane, None)] * 3, flags=np.array(bits, np.uint32))
+    stamps = s2v.Stamps([(plane, plane + 1, None)] * 3, flags=np.array(bits, np.uint32))
     for raised in (s2v.features(stamps).flags, s2v.prepare(stamps, "braai").flags):
         assert [flags.names(row) for row in raised] == [["bad_stamp"], ["bad_stamp", "missing"], ["missing"]]

@@ -20,9 +20,9 @@ from space2vec.backends.numba.stamp import (
     Triplet,
     cut_window,
     is_masked,
-    is_saturated,
     triplet_of,
 )
+from space2vec.backends.numba.stamp_flags import flag_stamp
 from space2vec.backends.numba.team import constants, jit, lane_sum
 from space2vec.registry import RECIPES
 
@@ -254,7 +254,7 @@ def _prepare_channel(triplet: Triplet, recipe: int, channel: int, scale: np.floa
 @jit
 def _prepare(triplet: Triplet, recipe: int, channels: tuple[int, int, int], out: Plane) -> int:
     """Write every plane of a recipe, NaN throughout where the row is refused; return the flags."""
-    flags = FLAG.saturated if is_saturated(triplet) else 0
+    flags = flag_stamp(triplet, 1 << channels[0] | 1 << channels[1] | 1 << channels[2])
     for plane in triplet.plane:
         if plane.size == 0:
             flags |= FLAG.missing

@@ -9,7 +9,8 @@ from space2vec.backends.numba.autoscan import autoscan_features
 from space2vec.backends.numba.feature_sets import SET, Measuring
 from space2vec.backends.numba.math import NAN, ZERO, is_finite
 from space2vec.backends.numba.s2v_set import s2v_features
-from space2vec.backends.numba.stamp import DIFFERENCE, FLAG, SCIENCE, TEMPLATE, Batch, Triplet, is_saturated, triplet_of
+from space2vec.backends.numba.stamp import DIFFERENCE, FLAG, SCIENCE, TEMPLATE, Batch, Triplet, triplet_of
+from space2vec.backends.numba.stamp_flags import flag_stamp
 from space2vec.backends.numba.team import jit
 from space2vec.backends.numba.windows import AT, cut_windows
 from space2vec.registry import AUTOSCAN_STAMP
@@ -26,7 +27,7 @@ _ALL_PLANES = _AUTOSCAN_PLANES | 1 << SCIENCE
 @jit
 def _stamp_features(triplet: Triplet, what: Measuring, paper: bool, value: NDArray[np.float64]) -> int:
     """Write the requested features that are defined to ``value``, which has all sets; return the flags."""
-    flags = FLAG.saturated if is_saturated(triplet) else 0
+    flags = flag_stamp(triplet, what.planes)
     if triplet.plane[DIFFERENCE].size == 0:
         return flags | FLAG.missing
     windows, met = cut_windows(triplet, what.planes & (_ALL_PLANES if what.sets & SET.s2v else _AUTOSCAN_PLANES))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from space2vec.backends.numba.compose import prepare_square
 from space2vec.backends.numba.math import NAN, ZERO
 from space2vec.backends.numba.row_rule import ModelNeeds, absent_planes, lacks_only_optional
-from space2vec.backends.numba.stamp import FLAG, Batch, Plane, Triplet, is_saturated, triplet_of
+from space2vec.backends.numba.stamp import FLAG, Batch, Plane, Triplet, triplet_of
+from space2vec.backends.numba.stamp_flags import flag_stamp
 from space2vec.backends.numba.steps import numbered_chain
 from space2vec.backends.numba.team import jit
 
@@ -40,8 +41,10 @@ def view_recipe(channels: Sequence[int], chains: Sequence[Iterable[tuple[int, Se
 @jit
 def _prepare_views(triplet: Triplet, recipe: ViewRecipe, absent_allowed: bool, out: Plane) -> int:
     """Write the planes of every chain, or NaN throughout; an optional absent plane is 0. Return the flags."""
-    flags = FLAG.saturated if is_saturated(triplet) else 0
-    channels, present = recipe.channels.size, 0
+    channels, present, used = recipe.channels.size, 0, 0
+    for channel in recipe.channels:
+        used |= 1 << channel
+    flags = flag_stamp(triplet, used)
     for k in range(channels):
         if triplet.plane[recipe.channels[k]].size > 0:
             present += 1
