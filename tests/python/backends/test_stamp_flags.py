@@ -204,3 +204,15 @@ def test_flags_are_words_where_words_are_written() -> None:
     assert [set(row) & UNFAMILIAR for row in table.column("flags").to_pylist()] == list(EACH)
     assert {name for name, flag in s2v.registry.FLAGS.items() if not flag.familiar} == UNFAMILIAR
     assert all(flag.scored for flag in s2v.registry.FLAGS.values() if not flag.familiar)
+
+
+def test_the_twin_in_numba_raises_them(cases: list[made.Case], stamps: s2v.Stamps) -> None:
+    pytest.importorskip("numba", reason="Numba is missing: numba")
+    from space2vec.backends.numba.stamp import batch_of, triplet_of
+    from space2vec.backends.numba.stamp_flags import flag_stamp
+
+    batch = batch_of(stamps)
+    for row, case in enumerate(cases):
+        for looked_at in (CHANNELS, ("science", "difference"), ("template", "science")):
+            planes = sum(1 << CHANNELS.index(channel) for channel in looked_at)
+            assert names(flag_stamp(triplet_of(batch, row), planes)) == expected(case, looked_at), case.name

@@ -71,3 +71,11 @@ def test_the_summary_of_a_few_rows_names_every_flag() -> None:
     ]  # fmt: skip
     none = count_rows(np.empty(0, dtype=np.uint32), np.empty(0, dtype=bool))
     assert summary("scored", 0, none, 0.0).splitlines()[0] == "0 rows: 0 scored, 0 not scored"
+
+
+def test_flags_of_stamps_that_models_do_not_know_are_explained_also_where_all_rows_have_them() -> None:
+    counted = count_rows(np.full(9000, s2v.flags.bits(["padded", "no_flux_scale"]), np.uint32), np.ones(9000, bool))
+    said = summary("scored", 9000, counted, 3.0)
+    assert "scored, with a flag:" in said
+    assert FLAGS["no_flux_scale"].meaning in said
+    assert "on many rows: padded (100.0 %)" in said

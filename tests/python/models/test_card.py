@@ -13,6 +13,7 @@ import pytest
 
 import space2vec as s2v
 from space2vec.cli import main
+from space2vec.model_files.calibration import Calibration
 from space2vec.models.card import NOTES, Speed, model_card
 from space2vec.models.load import packaged
 from space2vec.training import train_forest
@@ -88,7 +89,7 @@ def test_a_calibrated_copy_keeps_limits_and_licences(tmp_path: Path, capsys: pyt
     (tmp_path / "labels.csv").write_text("\n".join(["candidate_id,label", *rows]))
     file = tmp_path / "calibrated.safetensors"
     arguments = ["calibrate", "stampnet", str(tmp_path / "scores.parquet"), "--labels", str(tmp_path / "labels.csv")]
-    assert main([*arguments, "-o", str(file)]) == 0
+    assert main([*arguments, "-o", str(file), "--survey", "LS4"]) == 0
     capsys.readouterr()
     assert main(["info", str(file), "--no-speed"]) == 0
     card = capsys.readouterr().out
@@ -98,3 +99,17 @@ def test_a_calibrated_copy_keeps_limits_and_licences(tmp_path: Path, capsys: pyt
     assert "- thresholds: " in card
     assert all(len(line) < 700 for line in card.splitlines())
     assert "before calibration: " in card
+    real, knots = int(night.labels.sum()), len(s2v.load(file).header.calibration.x)
+    fitted = f"{real} real, {300 - real} bogus, labels in labels.csv"
+    assert f"| calibration | a table of {knots} knots, fitted to candidates of LS4 ({fitted}) |" in card
+    assert "| surveys | ZTF; DES and Rubin in simulations |" in card
+
+
+def test_a_card_says_what_is_known_of_a_calibration() -> None:
+    for fitted, words in (
+        ({}, ""),
+        ({"survey": "a|b"}, ", fitted to candidates of a\\|b"),
+        ({"real": 3, "bogus": 4}, ", fitted to candidates (3 real, 4 bogus)"),
+    ):
+        card = model_card(forest().calibrated(Calibration((0.0, 1.0), (0.0, 1.0), fitted)))
+        assert f"| calibration | a table of 2 knots{words} |" in card
