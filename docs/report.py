@@ -20,10 +20,10 @@ PICTURE = Path(__file__).with_name("report.png")
 
 
 def draw() -> None:
-    """Simulate and score a night, write its report, and take a picture of it."""
+    """Simulate the night of ``make demo``, score it, write its report, and take a picture of it."""
     with tempfile.TemporaryDirectory() as folder:
         night = Path(folder) / "alerts"
-        assert main(["simulate", "-n", "1000", "-o", str(night)]) == 0
+        assert main(["simulate", "-n", "2000", "-o", str(night)]) == 0
         stamps = s2v.read(night, columns=["ra", "dec", "jd", "fid", "magpsf", "sigmapsf", "diffmaglim", "distnr"])
         page = write_report(stamps, s2v.load("default").score(stamps), Path(folder) / "A simulated night")
         options = webdriver.ChromeOptions()
