@@ -77,6 +77,10 @@ def run(arguments: argparse.Namespace) -> int:
     mosaic = None if arguments.mosaic is None else Mosaic(arguments.mosaic)
 
     def compute(batches: Iterator[BatchRows]) -> Iterator[Scores]:
+        if where != "cpu" and embedder is not None:
+            with model.both_pipeline(embedder, where) as pipeline_of_both:
+                yield from pipeline_of_both.run(cast("Iterator[Stamps]", batches))
+            return
         if where != "cpu":
             with model.pipeline(where) as pipeline:
                 # Alerts are scored while they are read on the CPU only.

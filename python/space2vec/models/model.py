@@ -285,6 +285,22 @@ class Model(StoredModel):
 
         return Cuda(ordinal(choice.usable_device(device, self.runtime))).pipeline(self)
 
+    def both_pipeline(self, embedder: Model, device: str) -> Pipeline[Stamps, Scores]:
+        """Return a pipeline that scores batches of stamps on a CUDA device, with their vectors by another model.
+
+        Raises
+        ------
+        ModelError
+            If this model gives no scores, or the other one no vectors.
+        BackendError
+            If the device cannot be used.
+        """
+        from space2vec.backends.cuda.backend import Cuda
+
+        self.check_gives_scores()
+        embedder.check_gives_vectors()
+        return Cuda(ordinal(choice.usable_device(device, self.runtime))).both_pipeline(self, embedder)
+
     def embed_pipeline(self, device: str) -> Pipeline[Stamps, Vectors]:
         """Return a pipeline that turns batches of stamps into vectors on a CUDA device.
 

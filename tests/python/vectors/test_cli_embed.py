@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import space2vec as s2v
+from helpers import host_device
 from space2vec.cli import main
 from space2vec.data.flags import bits
 from space2vec.reading import find
@@ -95,6 +96,20 @@ def test_scores_and_vectors_in_one_pass(night, vector_file, tmp_path, capsys):
     again = run("score", night, scores, vector_file, "--vectors", str(vectors), "--threshold", "0.5", "--resume")
     assert again == 1
     assert "is complete already" in capsys.readouterr().out
+
+
+def test_on_a_device(night, vector_file, tmp_path, monkeypatch):
+    for place in ("cpu", "cuda"):
+        if place == "cuda":
+            host_device.make(monkeypatch)
+        more = ["--device", place]
+        beside = ["--vectors", str(tmp_path / f"{place}.beside.parquet")]
+        assert run("embed", night, tmp_path / f"{place}.parquet", vector_file, *more) == 1
+        assert run("score", night, tmp_path / f"{place}.scores.parquet", vector_file, *more, *beside) == 1
+    same(*(s2v.read_vectors(tmp_path / f"{place}.parquet") for place in ("cpu", "cuda")))
+    same(*(s2v.read_vectors(tmp_path / f"{place}.beside.parquet") for place in ("cpu", "cuda")))
+    one, other = (pq.read_table(tmp_path / f"{place}.scores.parquet").to_pydict() for place in ("cpu", "cuda"))
+    assert repr(one) == repr(other)
 
 
 def test_a_picture_needs_pixels_and_changes_no_bits(night, vector_file, tmp_path):

@@ -83,8 +83,8 @@ def test_a_network_of_planes_alone(tmp_path):
     assert len(np.unique(vectors.vector, axis=0)) == 4
 
 
-def test_stamps_on_a_device(network, monkeypatch):
-    stamps = odd_stamps()
+def test_stamps_on_a_device(vector_file, monkeypatch):
+    network, stamps = s2v.load(vector_file), odd_stamps()  # a network keeps its form on a device
     wanted = network.embed(stamps)
     host_device.make(monkeypatch)
     there = network.embed(stamps.to_device())
@@ -99,6 +99,23 @@ def test_stamps_on_a_device(network, monkeypatch):
         parts = list(pipeline.run(iter([stamps[:10], stamps[10:10], stamps[10:]])))
     assert [len(part) for part in parts] == [10, 0, 14]
     assert np.array_equal(np.concatenate([part.vector for part in parts]), wanted.vector)
+
+
+@pytest.mark.parametrize("name", ["default", "forest"])
+def test_scores_and_vectors_of_one_copy_on_a_device(vector_file, monkeypatch, name):
+    stamps, scorer, network = odd_stamps(), s2v.load(name), s2v.load(vector_file)
+    scores, vectors = scorer.score(stamps), network.embed(stamps)
+    host_device.make(monkeypatch)
+    with scorer.both_pipeline(network, "cuda") as pipeline:
+        parts = list(pipeline.run(iter([stamps[:10], stamps[10:10], stamps[10:]])))
+    assert [len(part) for part in parts] == [10, 0, 14]
+    whole = s2v.Scores.concatenate(parts)
+    assert np.array_equal(whole.score, scores.score, equal_nan=True)
+    assert np.array_equal(whole.flags, scores.flags)
+    assert np.array_equal(whole.vectors.vector, vectors.vector)
+    assert np.array_equal(whole.vectors.flags, vectors.flags)
+    with pytest.raises(ModelError, match="gives scores, not vectors"):
+        scorer.both_pipeline(scorer, "cuda")
 
 
 def test_a_model_that_scores_gives_no_vectors():

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from space2vec.backends import kernels
 from space2vec.backends.cuda.device_batch import BatchSlot, Engine, StampsOrFeatures, embed, measure, score
 from space2vec.backends.cuda.device_results import DeviceResults
-from space2vec.backends.cuda.pipeline import Pipeline, embed_pipeline, feature_pipeline, score_pipeline
+from space2vec.backends.cuda.pipeline import Pipeline, feature_pipeline
+from space2vec.backends.cuda.score_pipelines import both_pipeline, embed_pipeline, score_pipeline
 from space2vec.data.arrays import lies_on_device
 from space2vec.data.channels import CHANNELS
 from space2vec.data.device.event import Event
@@ -257,6 +258,10 @@ class Cuda:
     def pipeline(self, model: Model) -> Pipeline[StampsOrFeatures, Scores]:
         """Return a pipeline that scores batches of stamps on the host, or of features."""
         return score_pipeline(self.engine(model), model, self._ordinal, checked=False)
+
+    def both_pipeline(self, model: Model, embedder: Model) -> Pipeline[Stamps, Scores]:
+        """Return a pipeline that gives the scores of batches of stamps on the host, with their vectors."""
+        return both_pipeline(self.engine(model), model, self._kernel_engine(embedder), embedder, self._ordinal)
 
     def embed_pipeline(self, model: Model) -> Pipeline[Stamps, Vectors]:
         """Return a pipeline that turns batches of stamps on the host into vectors."""

@@ -42,6 +42,7 @@ __all__ = [
     "memory_limit",
     "rows_at_a_time",
     "score",
+    "score_and_embed",
     "score_bytes",
 ]
 
@@ -343,13 +344,44 @@ def embed(memory: BatchMemory, engine: _cuda.Model, model: Model, stamps: Stamps
         engine.embed(*_stamp_arguments(memory, engine, model, stamps, share), vectors, flags)
 
 
+def score_and_embed(
+    memory: BatchMemory,
+    scorer: tuple[Engine, Model],
+    embedder: tuple[_cuda.Model, Model],
+    stamps: Stamps,
+    share: int = 1,
+) -> None:
+    """Begin to score stamps and to turn them into vectors, of one copy of their pixels.
+
+    The results are the arrays ``"score"`` and ``"flags"`` (n,), ``"vectors"`` (n, k) and ``"vector flags"`` (n,) of the
+    memory. `scorer` and `embedder` are models on the device, each with the same model on the host.
+    """
+    n, (engine, model), (embed_engine, of_vectors) = len(stamps.object_id), scorer, embedder
+    out = memory.outputs("score", (n,), n)
+    vectors = memory.array("vectors", (n, of_vectors.vector), np.int8)
+    vector_flags = memory.array("vector flags", (n,), np.uint32)
+    if n == 0:
+        return
+    arguments = stream, moved, raised, *_ = _stamp_arguments(memory, engine, model, stamps, share)
+    engine.score(*arguments, *out)
+    catalogue = _upload_catalogue(memory, of_vectors, stamps, "catalogue of vectors")
+    rows = rows_at_a_time(embed_engine, n, share)
+    scratch = memory.array("scratch of vectors", (embed_engine.scratch(rows),), np.uint8)
+    embed_engine.embed(stream, moved, raised, catalogue, scratch, rows, vectors, vector_flags)
+
+
+def _upload_catalogue(memory: BatchMemory, model: Model, stamps: Stamps, name: str = "catalogue") -> int:
+    """Begin to copy the catalogue columns that a model needs, and return their address; 0 if it needs none."""
+    known = model.needs.catalogue_columns(stamps)
+    return 0 if known is None else memory.upload(name, known)
+
+
 def _stamp_arguments(
     memory: BatchMemory, engine: Engine, model: Model, stamps: Stamps, share: int
 ) -> tuple[int, _cuda.Stamps, int, int, int, int]:
     """Begin to copy stamps; return stream, stamps, flags, catalogue, scratch memory and the rows that fit into it."""
     raised = _upload_flags(memory, stamps.flags)
-    known = model.needs.catalogue_columns(stamps)
-    catalogue = 0 if known is None else memory.upload("catalogue", known)
+    catalogue = _upload_catalogue(memory, model, stamps)
     rows = rows_at_a_time(engine, len(stamps.object_id), share)
     scratch = memory.array("scratch", (engine.scratch(rows),), np.uint8)
     return memory.stream, memory.stamps(stamps), raised, catalogue, scratch, rows
