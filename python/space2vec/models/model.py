@@ -44,6 +44,8 @@ class Model(StoredModel):
     runtime : str or None
         The runtime that runs it in floating point, ``"torch"`` or ``"onnxruntime"``; None if backends run it, all with
         the same bits.
+    vector : int
+        The integers of a vector, for a network that gives vectors; 0 for a model that gives scores.
     needs : space2vec.model_files.needs.Needs
         The pixels and columns that it needs of a candidate.
 
@@ -55,11 +57,6 @@ class Model(StoredModel):
 
     #: The name of each input in error messages.
     input_names: ClassVar[Mapping[str, str]] = {"planes": "planes", "features": "features"}
-
-    @property
-    def vector(self) -> int:
-        """The integers of a vector, for a network that gives vectors; 0 for a model that gives scores."""
-        return 0
 
     def check_gives_scores(self) -> None:
         """Raise a ModelError if the model gives vectors."""

@@ -159,8 +159,9 @@ class Network(Model):
         try:
             model_files.check_architecture(header)
             model_files.check_first(header)
-        except ValueError as error:
-            raise ModelError(str(error)) from error
+            self.vector = vector_length(header.architecture or {})
+        except (KeyError, ValueError) as error:
+            raise ModelError(f"it lacks {error}" if isinstance(error, KeyError) else str(error)) from error
         assert header.architecture is not None
         if not self.is_custom and header.architecture["name"] not in NETWORKS:
             raise ModelError(f"unknown architecture {header.architecture['name']!r}; known: {', '.join(NETWORKS)}")
@@ -205,11 +206,6 @@ class Network(Model):
         model._set(header, integers, first)
         model._weights, model._module = weights, None
         return model
-
-    @property
-    def vector(self) -> int:
-        """The integers of a vector, for a network that gives vectors; 0 for one that gives scores."""
-        return vector_length(self.header.architecture or {})
 
     @property
     def is_custom(self) -> bool:

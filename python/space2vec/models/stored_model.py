@@ -46,6 +46,7 @@ class StoredModel:
         self._check(header)
         self.header = header
         self.runtime: str | None = None
+        self.vector = 0
         self.needs = Needs.of(header)
         self._engines: dict[str, object] = {}
 

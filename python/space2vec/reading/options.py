@@ -61,8 +61,10 @@ def plan_reader_work(model: Model | None, device: str = "cpu", embedder: Model |
     """
     if model is None or device != "cpu" or kernels.name() != "native":
         return ReaderWork(None, None)
-    names, header = model.feature_names, model.header
-    if any(name not in FEATURES for each in filter(None, (model, embedder)) for name in each.feature_names):
+    header = model.header
+    names = header.feature_names
+    others = () if embedder is None else embedder.header.feature_names
+    if any(name not in FEATURES for name in (*names, *others)):
         return ReaderWork(None, None)  # the model refuses stamps itself
     if model.vector:
         return ReaderWork(None, None, model if model.runtime is None else None)

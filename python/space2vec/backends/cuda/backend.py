@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.backends import kernels
+from space2vec.backends.cuda.both_pipeline import both_pipeline
 from space2vec.backends.cuda.device_batch import BatchSlot, Engine, StampsOrFeatures, embed, measure, score
 from space2vec.backends.cuda.device_results import DeviceResults
-from space2vec.backends.cuda.pipeline import Pipeline, feature_pipeline
-from space2vec.backends.cuda.score_pipelines import both_pipeline, embed_pipeline, score_pipeline
+from space2vec.backends.cuda.pipeline import Pipeline, embed_pipeline, feature_pipeline, score_pipeline
 from space2vec.data.arrays import lies_on_device
 from space2vec.data.channels import CHANNELS
 from space2vec.data.device.event import Event

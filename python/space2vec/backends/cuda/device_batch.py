@@ -13,14 +13,14 @@ import math
 import os
 import re
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from space2vec.backends.cuda.batch_memory import BatchMemory
 from space2vec.backends.cuda.device_results import DeviceResults, OutputAddresses, geometry
-from space2vec.backends.cuda.packed_pixels import packings
-from space2vec.backends.cuda.pixel_span import gather, pixel_bytes, span_of
+from space2vec.backends.cuda.packed_pixels import UNPACKED, VARIABLE, gather, packings
 from space2vec.data.device.event import Event
 from space2vec.data.stamps import Stamps
 
@@ -40,10 +40,12 @@ __all__ = [
     "embed",
     "measure",
     "memory_limit",
+    "pixel_bytes",
     "rows_at_a_time",
     "score",
-    "score_and_embed",
     "score_bytes",
+    "stamp_arguments",
+    "upload_catalogue",
 ]
 
 #: The rows of a batch.
@@ -63,6 +65,19 @@ MEMORY = 1 << 30
 DEPTH = 3
 
 _SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+class _Span(NamedTuple):
+    """The range of a buffer that contains the pixels of stamps, and the number of these pixels."""
+
+    begin: int
+    end: int
+    pixels: int
+
+    @property
+    def scattered(self) -> bool:
+        """Whether it is better to gather the pixels than to copy the whole range."""
+        return self.end - self.begin > 2 * self.pixels
 
 
 class _Block(NamedTuple):
@@ -96,6 +111,25 @@ def memory_limit() -> int:
     if match is None or int(match[1]) == 0:
         raise ValueError(f"SPACE2VEC_DEVICE_MEMORY is {text!r}; accepted are bytes, or a number with K, M or G")
     return int(match[1]) * _SUFFIXES[match[2]]
+
+
+def _span(stamps: Stamps) -> _Span:
+    """Return the range of the buffer that contains the pixels of stamps."""
+    present = stamps.offset >= 0
+    if not present.any():
+        return _Span(0, 0, 0)
+    area = stamps.shape.astype(np.int64).prod(axis=2)
+    begin, end = int(stamps.offset[present].min()), int((stamps.offset + area)[present].max())
+    return _Span(begin, end, int(area[present].sum()))
+
+
+def pixel_bytes(stamps: Stamps) -> int:
+    """Return the bytes of device memory that a copy of the pixels of stamps takes; 0 if they are on a device."""
+    if stamps.device_pixels is not None:
+        return 0
+    span = _span(stamps)
+    each = 4 if os.environ.get(VARIABLE, "") in UNPACKED else 6  # 2 for the packed and 4 for the widened pixel
+    return each * (span.pixels if span.scattered else span.end - span.begin)
 
 
 class BatchSlot:
@@ -199,7 +233,7 @@ class BatchSlot:
             if results.stream != self.stream:
                 Event(self.module, self.ordinal, results.stream).precede(self.stream)
             return results.stamps(stamps)
-        span = span_of(stamps)
+        span = _span(stamps)
         if span.scattered:
             buffer, offset = gather(stamps, span.pixels)
         else:
@@ -256,26 +290,6 @@ class BatchSlot:
         self.module.stream_destroy(self.ordinal, self.stream)
 
 
-class BatchMemory(Protocol):
-    """Device memory for one batch, and the stream on which all work on it is begun."""
-
-    module: ModuleType
-    ordinal: int
-    stream: int
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> int:
-        """Return the address of an array under a name."""
-
-    def outputs(self, name: str, shape: tuple[int, ...], n: int, dtype: DTypeLike = np.float32) -> OutputAddresses:
-        """Return the addresses of an array for values under a name, and of ``"flags"`` of their n rows."""
-
-    def upload(self, name: str, array: NDArray[np.generic]) -> int:
-        """Begin to copy an array in C order to the device, and return its address there."""
-
-    def stamps(self, stamps: Stamps) -> _cuda.Stamps:
-        """Return stamps in the form of the compiled module, on the device."""
-
-
 def measure(memory: BatchMemory, stamps: Stamps, sets: int, columns: int, *, paper: bool) -> None:
     """Begin to measure features of stamps.
 
@@ -330,7 +344,7 @@ def score(memory: BatchMemory, engine: Engine, model: Model, source: StampsOrFea
         raised = _upload_flags(memory, table.flags)
         engine.score_columns(memory.stream, memory.upload("columns", table.columns), raised, n, out, flags)
         return
-    engine.score(*_stamp_arguments(memory, engine, model, source, share), out, flags)
+    engine.score(*stamp_arguments(memory, engine, model, source, share), out, flags)
 
 
 def embed(memory: BatchMemory, engine: _cuda.Model, model: Model, stamps: Stamps, share: int = 1) -> None:
@@ -341,47 +355,21 @@ def embed(memory: BatchMemory, engine: _cuda.Model, model: Model, stamps: Stamps
     n = len(stamps.object_id)
     vectors, flags = memory.outputs("vectors", (n, model.vector), n, np.int8)
     if n:
-        engine.embed(*_stamp_arguments(memory, engine, model, stamps, share), vectors, flags)
+        engine.embed(*stamp_arguments(memory, engine, model, stamps, share), vectors, flags)
 
 
-def score_and_embed(
-    memory: BatchMemory,
-    scorer: tuple[Engine, Model],
-    embedder: tuple[_cuda.Model, Model],
-    stamps: Stamps,
-    share: int = 1,
-) -> None:
-    """Begin to score stamps and to turn them into vectors, of one copy of their pixels.
-
-    The results are the arrays ``"score"`` and ``"flags"`` (n,), ``"vectors"`` (n, k) and ``"vector flags"`` (n,) of the
-    memory. `scorer` and `embedder` are models on the device, each with the same model on the host.
-    """
-    n, (engine, model), (embed_engine, of_vectors) = len(stamps.object_id), scorer, embedder
-    out = memory.outputs("score", (n,), n)
-    vectors = memory.array("vectors", (n, of_vectors.vector), np.int8)
-    vector_flags = memory.array("vector flags", (n,), np.uint32)
-    if n == 0:
-        return
-    arguments = stream, moved, raised, *_ = _stamp_arguments(memory, engine, model, stamps, share)
-    engine.score(*arguments, *out)
-    catalogue = _upload_catalogue(memory, of_vectors, stamps, "catalogue of vectors")
-    rows = rows_at_a_time(embed_engine, n, share)
-    scratch = memory.array("scratch of vectors", (embed_engine.scratch(rows),), np.uint8)
-    embed_engine.embed(stream, moved, raised, catalogue, scratch, rows, vectors, vector_flags)
-
-
-def _upload_catalogue(memory: BatchMemory, model: Model, stamps: Stamps, name: str = "catalogue") -> int:
+def upload_catalogue(memory: BatchMemory, model: Model, stamps: Stamps, name: str = "catalogue") -> int:
     """Begin to copy the catalogue columns that a model needs, and return their address; 0 if it needs none."""
     known = model.needs.catalogue_columns(stamps)
     return 0 if known is None else memory.upload(name, known)
 
 
-def _stamp_arguments(
+def stamp_arguments(
     memory: BatchMemory, engine: Engine, model: Model, stamps: Stamps, share: int
 ) -> tuple[int, _cuda.Stamps, int, int, int, int]:
     """Begin to copy stamps; return stream, stamps, flags, catalogue, scratch memory and the rows that fit into it."""
     raised = _upload_flags(memory, stamps.flags)
-    catalogue = _upload_catalogue(memory, model, stamps)
+    catalogue = upload_catalogue(memory, model, stamps)
     rows = rows_at_a_time(engine, len(stamps.object_id), share)
     scratch = memory.array("scratch", (engine.scratch(rows),), np.uint8)
     return memory.stream, memory.stamps(stamps), raised, catalogue, scratch, rows

@@ -6,13 +6,17 @@ import math
 import os
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.backends import kernels
 
-__all__ = ["UNPACKED", "VARIABLE", "Packing", "packings"]
+if TYPE_CHECKING:
+    from space2vec.data.stamps import Stamps
+
+__all__ = ["UNPACKED", "VARIABLE", "Packing", "gather", "packings"]
 
 #: The environment variable that chooses the form in which pixels are copied, and its values that mean float32.
 VARIABLE, UNPACKED = "SPACE2VEC_DEVICE_PIXELS", ("", "float32")
@@ -86,3 +90,16 @@ def packings() -> tuple[Packing, ...]:
         f"{VARIABLE} is {text!r}; accepted are float32, exact, float16, int16, int16:SCALE and "
         "int16:SCALE:ZERO, with a finite scale above 0"
     )
+
+
+def gather(stamps: Stamps, count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the pixels (count,) of stamps without gaps, and the index of the first pixel of each plane (n, 3)."""
+    pixels = np.empty(count, np.float32)
+    offset = np.full_like(stamps.offset, -1)
+    end = 0
+    for row, channel in zip(*np.nonzero(stamps.offset >= 0), strict=True):
+        begin, size = int(stamps.offset[row, channel]), math.prod(stamps.shape[row, channel].tolist())
+        pixels[end : end + size] = stamps.buffer[begin : begin + size]
+        offset[row, channel] = end
+        end += size
+    return pixels, offset

@@ -19,24 +19,42 @@ from space2vec.backends import kernels
 from space2vec.backends.cuda.device_batch import (
     DEPTH,
     BatchSlot,
+    Engine,
     StampsOrFeatures,
+    embed,
     measure,
     memory_limit,
+    pixel_bytes,
+    score,
+    score_bytes,
 )
-from space2vec.backends.cuda.pixel_span import pixel_bytes
 from space2vec.data.device.extension import active, out_of_memory, raise_translated
 from space2vec.data.stamps import Stamps
-from space2vec.data.tables import Features
+from space2vec.data.tables import Features, Scores
+from space2vec.data.vectors import Vectors
 from space2vec.errors import BackendError
 from space2vec.registry import stamp_columns
 
 if TYPE_CHECKING:
     from typing import Self
 
+    import space2vec._cuda as _cuda
+    from space2vec.backends.interfaces import Model
     from space2vec.data.types import AnyArray
     from space2vec.plans.features import FeaturePlan
 
-__all__ = ["DEPTH", "RESULT_BYTES", "STAMP_BYTES", "Begun", "Pipeline", "Work", "feature_pipeline", "feature_work"]
+__all__ = [
+    "DEPTH",
+    "RESULT_BYTES",
+    "STAMP_BYTES",
+    "Begun",
+    "Pipeline",
+    "Work",
+    "embed_pipeline",
+    "feature_pipeline",
+    "feature_work",
+    "score_pipeline",
+]
 
 #: Bytes per row of a stamp without its pixels: offsets, sizes, centre, flags of the reader, catalogue columns.
 STAMP_BYTES = 3 * 8 + 3 * 2 * 4 + 2 * 4 + 4 + 20 * 4
@@ -308,3 +326,60 @@ def feature_work(plan: FeaturePlan) -> Work[StampsOrFeatures, Features]:
 def feature_pipeline(plan: FeaturePlan, ordinal: int) -> Pipeline[StampsOrFeatures, Features]:
     """Return a pipeline that measures stamps on a device; batches of features pass unchanged."""
     return Pipeline(feature_work(plan), ordinal)
+
+
+def score_pipeline(engine: Engine, model: Model, ordinal: int, *, checked: bool) -> Pipeline[StampsOrFeatures, Scores]:
+    """Return a pipeline that scores stamps or features with a model.
+
+    Parameters
+    ----------
+    engine, model
+        As for :func:`space2vec.backends.cuda.device_batch.score`.
+    ordinal : int
+        The number of the device.
+    checked : bool
+        Whether the caller has checked that the batches give what the model needs.
+    """
+    width, device = 4 * len(model.header.feature_names), f"cuda:{ordinal}"
+
+    def nbytes(batch: StampsOrFeatures, size: int) -> int:
+        each = size * (STAMP_BYTES + RESULT_BYTES)
+        if not isinstance(batch, Stamps):
+            return each + size * width
+        return each + score_bytes(engine, batch, DEPTH)
+
+    def begin(slot: BatchSlot, batch: StampsOrFeatures) -> Begun:
+        if not checked:
+            model.needs.check(batch)
+            model.needs.warn_of_units(batch)
+        score(slot, engine, model, batch, DEPTH)
+        return slot.download("score", "flags")
+
+    def end(batch: StampsOrFeatures, begun: Begun) -> Scores:
+        assert begun is not None
+        score, flags = (part.copy() for part in begun)
+        return Scores(score, flags, batch.object_id, batch.candidate_id, model.id, device, columns=batch.columns)
+
+    return Pipeline(Work(nbytes, begin, end, Scores.concatenate), ordinal)
+
+
+def embed_pipeline(engine: _cuda.Model, model: Model, ordinal: int, *, checked: bool) -> Pipeline[Stamps, Vectors]:
+    """Return a pipeline that turns stamps into vectors; the parameters are those of :func:`score_pipeline`."""
+
+    def nbytes(batch: Stamps, size: int) -> int:
+        return size * (STAMP_BYTES + model.vector + 4) + score_bytes(engine, batch, DEPTH)
+
+    def begin(slot: BatchSlot, batch: Stamps) -> Begun:
+        if not checked:
+            model.needs.check(batch)
+            model.needs.warn_of_units(batch)
+        embed(slot, engine, model, batch, DEPTH)
+        return slot.download("vectors", "flags")
+
+    def end(batch: Stamps, begun: Begun) -> Vectors:
+        assert begun is not None
+        vectors, flags = (part.copy() for part in begun)
+        ids = batch.object_id, batch.candidate_id
+        return Vectors(vectors, flags, *ids, model.id, f"cuda:{ordinal}", columns=batch.columns)
+
+    return Pipeline(Work(nbytes, begin, end, Vectors.concatenate), ordinal)
