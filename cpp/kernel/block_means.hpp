@@ -33,6 +33,13 @@ S2V_PART void block_means(const Team &team, const float *window, double pedestal
     team.sync();
 }
 
+// A function of its own: inlined twice, it would be ten thousand bytes of code more for each instruction set.
+template <class Team>
+S2V_STAGE float median_of_blocks(const Team &team, const float *r, int valid) {
+    S2V_IN_SCRATCH(r);
+    return median(team, kBlockPixels, valid, ScratchValues{r});
+}
+
 // R from a window; masked blocks are NaN. False if the scale is 0 or nothing is usable: R is not defined then. The
 // median is taken off twice: the first time, as the level of the sky, before anything is rounded to float32.
 template <class Team>
@@ -42,13 +49,13 @@ S2V_STAGE bool normalise_r(const Team &team, const float *window, float *r) {
     block_means(team, window, 0.0, r);
     const int valid = team.count(kBlockPixels, [&](int i) { return r[i] == r[i]; });
     if (!valid) return false;
-    const float sky = median(team, kBlockPixels, valid, ScratchValues{r});
+    const float sky = median_of_blocks(team, r, valid);
     // Taking off a pedestal keeps the order: a block that alone has the median stays the one in the middle.
     const bool alone = valid % 2 && team.count(kBlockPixels, [&](int i) { return r[i] == sky; }) == 1;
     const int middle = alone ? team.first(0, kBlockPixels, [&](int i) { return r[i] == sky; }) : 0;
     team.sync();
     block_means(team, window, static_cast<double>(sky), r);
-    const float centre = alone ? r[middle] : median(team, kBlockPixels, valid, ScratchValues{r});
+    const float centre = alone ? r[middle] : median_of_blocks(team, r, valid);
     const float mad = median(team, kBlockPixels, valid, ScratchDeviations{r, centre});
     const float scale = kMadToSigma * mad;
     if (!(scale > 0.0f)) return false;

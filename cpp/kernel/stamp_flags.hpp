@@ -25,16 +25,14 @@ inline constexpr int kFirst = 256;
 
 // Whether more of the core is masked, or outside the plane, than one line of its pixels. A bad row or column of a
 // detector goes through many a good candidate; where more is missing, so is the star's image.
-template <class Team>
-S2V_HD bool is_core_masked(const Team &team, const Plane &plane, int row, int column) {
-    const float *const pixels = plane.pixels;
-    S2V_GIVEN(pixels);
-    return team.count(kCoreSide * kCoreSide, [&](int i) {
-        const int y = row - kCoreSide / 2 + i / kCoreSide;
-        const int x = column - kCoreSide / 2 + i % kCoreSide;
-        const bool inside = y >= 0 && x >= 0 && y < plane.height && x < plane.width;
-        return !inside || is_masked(pixels[static_cast<std::int64_t>(y) * plane.width + x]);
-    }) > kCoreSide;
+S2V_STAGE inline bool is_core_masked(const Plane &plane, int row, int column) {
+    int missing = 0;
+    for (int y = row - kCoreSide / 2; y <= row + kCoreSide / 2; ++y)
+        for (int x = column - kCoreSide / 2; x <= column + kCoreSide / 2; ++x) {
+            const bool inside = y >= 0 && x >= 0 && y < plane.height && x < plane.width;
+            missing += !inside || is_masked(plane.pixels[static_cast<std::int64_t>(y) * plane.width + x]);
+        }
+    return missing > kCoreSide;
 }
 
 struct Range {
@@ -67,7 +65,7 @@ S2V_HD Range range_of(const Team &team, const float *x, int n) {
 // Whether the pixels of a plane have exactly this lowest and highest value; NaN is passed over. Most planes have a
 // pixel outside of them among their first.
 template <class Team>
-S2V_HD bool has_range(const Team &team, const Plane &plane, float low, float high) {
+S2V_STAGE bool has_range(const Team &team, const Plane &plane, float low, float high) {
     const int n = plane.height * plane.width;
     const float *const x = plane.pixels;
     S2V_GIVEN(x);
@@ -78,7 +76,7 @@ S2V_HD bool has_range(const Team &team, const Plane &plane, float low, float hig
 
 // The sum of the squares of the first n pixels that are finite.
 template <class Team>
-S2V_HD double sum_of_squares(const Team &team, const float *x, int n) {
+S2V_STAGE double sum_of_squares(const Team &team, const float *x, int n) {
     S2V_GIVEN(x);
     return team.sum(n, [&](int i) {
         const double value = is_finite(x[i]) ? static_cast<double>(x[i]) : 0.0;
@@ -89,7 +87,7 @@ S2V_HD double sum_of_squares(const Team &team, const float *x, int n) {
 // Whether the usable pixels of a plane have the mean square 1, as z-scores have, or the sum of squares 1, as planes
 // that were divided by their l2 norm have; to a part in a thousand.
 template <class Team>
-S2V_HD bool is_of_unit_scale(const Team &team, const Plane &plane) {
+S2V_STAGE bool is_of_unit_scale(const Team &team, const Plane &plane) {
     const int n = plane.height * plane.width;
     const float *const pixels = plane.pixels;
     S2V_GIVEN(pixels);
@@ -135,7 +133,7 @@ S2V_STAGE std::uint32_t flag_stamp(const Team &team, const Triplet &given, std::
     for (int c = 0; c < 3; ++c) {
         Plane &plane = triplet.plane[c];
         if (!(planes >> c & 1u)) plane.pixels = nullptr;
-        if (plane.pixels && c != kTemplate && is_core_masked(team, plane, given.row, given.column))
+        if (plane.pixels && c != kTemplate && is_core_masked(plane, given.row, given.column))
             flags |= flag::masked_core;
     }
     if (lacks_flux_scale(team, triplet)) flags |= flag::no_flux_scale;
