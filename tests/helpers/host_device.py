@@ -512,6 +512,15 @@ class HostDevice(types.ModuleType):
 
                 module._put(stream, work)
 
+            def predict_vectors(self, stream: int, planes: int, columns: int, n: int, vectors: int) -> None:
+                module._call("predict_vectors")
+
+                def work() -> None:
+                    out = module.at(vectors, (n, self._model.vector), np.int8)
+                    self._model.predict_vectors(*self._rows(planes, columns, n), out, 1)
+
+                module._put(stream, work)
+
         return Model
 
 
