@@ -33,11 +33,18 @@ S2V_PART void block_means(const Team &team, const float *window, double pedestal
     team.sync();
 }
 
-// A function of its own: inlined twice, it would be ten thousand bytes of code more for each instruction set.
+// A function of its own: inlined twice, it would be ten thousand bytes of code more for each instruction set. So is the
+// next one: what a median needs of the stack is in use while it runs, and not under the other one.
 template <class Team>
 S2V_STAGE float median_of_blocks(const Team &team, const float *r, int valid) {
     S2V_IN_SCRATCH(r);
     return median(team, kBlockPixels, valid, ScratchValues{r});
+}
+
+template <class Team>
+S2V_STAGE float median_deviation_of_blocks(const Team &team, const float *r, int valid, float centre) {
+    S2V_IN_SCRATCH(r);
+    return median(team, kBlockPixels, valid, ScratchDeviations{r, centre});
 }
 
 // R from a window; masked blocks are NaN. False if the scale is 0 or nothing is usable: R is not defined then. The
@@ -56,7 +63,7 @@ S2V_STAGE bool normalise_r(const Team &team, const float *window, float *r) {
     team.sync();
     block_means(team, window, static_cast<double>(sky), r);
     const float centre = alone ? r[middle] : median_of_blocks(team, r, valid);
-    const float mad = median(team, kBlockPixels, valid, ScratchDeviations{r, centre});
+    const float mad = median_deviation_of_blocks(team, r, valid, centre);
     const float scale = kMadToSigma * mad;
     if (!(scale > 0.0f)) return false;
     team.sync();  // all lanes have read the middle

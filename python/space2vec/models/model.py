@@ -179,7 +179,7 @@ class Model(StoredModel):
         NaN. ``padded``: the window around the candidate extends beyond the stamp; models of features use the pixels
         that it contains, however few, and also if the candidate is outside. ``scored_early``: the first network of a
         cascade was certain, and the second network was not run. ``masked_core`` and ``no_flux_scale``: the model does
-        not know such stamps, and the score says little (:func:`space2vec.flags.familiar`).
+        not know such stamps, and the score says little (:func:`space2vec.data.flags.familiar`).
         """
         self.check_gives_scores()
         self.needs.check(source)

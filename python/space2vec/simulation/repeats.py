@@ -27,12 +27,12 @@ def simulate_repeats(
     Parameters
     ----------
     objects : int
-        Number of objects, of the kinds :data:`REPEATING` in turn.
+        Number of objects, supernovae, nuclear transients, variable stars and hostless transients in turn.
     alerts : int
         Number of alerts of each object. Between them seeing, sky, noise and the errors of the subtraction change, and
         the flux of the object; its place, its field and the sources of the template do not.
     survey, seed, randomise
-        As for :func:`space2vec.simulation.simulate`.
+        As for :func:`space2vec.simulate`.
 
     Returns
     -------
