@@ -88,6 +88,13 @@ __global__ void __launch_bounds__(threads_of(kNetworkWarps), 1)
     });
 }
 
+// A row's vector by its means and codes. A function of its own, or the kernel spills for sm_120.
+__device__ __noinline__ void embed_row(const kernel::NetworkView &network, const kernel::NetworkScratch &scratch,
+                                       std::int8_t *vector) {
+    const kernel::WarpTeam team;
+    kernel::embed_rows<Dot>(team, network, 1, scratch, vector);
+}
+
 // The vectors of rows, one row at a time: a network of vectors takes planes.
 __global__ void __launch_bounds__(threads_of(kNetworkWarps), 1)
     vector_kernel(const __grid_constant__ kernel::NetworkView network, NetworkShare share,
@@ -99,7 +106,7 @@ __global__ void __launch_bounds__(threads_of(kNetworkWarps), 1)
     each_row(given.n, [&](std::int64_t row) {
         std::int8_t *const to = vectors + row * network.vector;
         if (encode_row(network, given, row, 0, scratch))
-            kernel::embed_rows<Dot>(team, network, 1, scratch, to);
+            embed_row(network, scratch, to);
         else
             team.for_each(network.vector, [&](int k) { to[k] = 0; });
     });
