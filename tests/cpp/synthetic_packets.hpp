@@ -87,6 +87,19 @@ inline Octets container(int begin, int end, int to_a_block) {
     return file.bytes();
 }
 
+// Containers of whole packets, damaged ones, and an input that is none.
+inline std::vector<Octets> whole_and_damaged_inputs() {
+    std::vector<Octets> out = {container(0, 20, 3), container(20, 23, 1)};
+    Octets cut = container(30, 39, 3);
+    cut.resize(cut.size() * 2 / 3);
+    out.push_back(cut);
+    Octets flipped = container(40, 49, 3);
+    for (std::size_t at = flipped.size() / 2; at < flipped.size(); at += 1009) flipped[at] ^= 0x41;
+    out.push_back(flipped);
+    out.push_back(Octets(100, 0x20));
+    return out;
+}
+
 inline Octets message(int number, std::uint32_t schema) {
     Avro bytes;
     bytes.raw({0}).raw({static_cast<int>(schema >> 24), static_cast<int>(schema >> 16 & 255),

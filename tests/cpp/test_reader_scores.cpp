@@ -94,22 +94,9 @@ std::uint32_t read(const std::vector<Octets> &inputs, const s2v::Model &model, b
     return damaged;
 }
 
-// Whole packets, damaged ones, and one that is none.
-std::vector<Octets> inputs() {
-    std::vector<Octets> out = {synthetic::container(0, 20, 3), synthetic::container(20, 23, 1)};
-    Octets cut = synthetic::container(30, 39, 3);
-    cut.resize(cut.size() * 2 / 3);
-    out.push_back(cut);
-    Octets flipped = synthetic::container(40, 49, 3);
-    for (std::size_t at = flipped.size() / 2; at < flipped.size(); at += 1009) flipped[at] ^= 0x41;
-    out.push_back(flipped);
-    out.push_back(Octets(100, 0x20));
-    return out;
-}
-
 void batches_carry_the_scores() {
     const s2v::Model model = model_on_planes();
-    const std::vector<Octets> all = inputs();
+    const std::vector<Octets> all = synthetic::whole_and_damaged_inputs();
     Scores first;
     Scores given;
     read(all, model, true, 7, 2, first, given);
@@ -139,7 +126,7 @@ s2v::Model forest_on(const std::string &column) {
 
 void planes_that_nobody_needs_are_not_opened() {
     const s2v::Model model = forest_on("MASKFRAC");
-    const std::vector<Octets> all = inputs();
+    const std::vector<Octets> all = synthetic::whole_and_damaged_inputs();
     Scores with;
     Scores without;
     Scores given;
@@ -150,7 +137,7 @@ void planes_that_nobody_needs_are_not_opened() {
 }
 
 void features_and_scores_are_measured_once() {
-    const std::vector<Octets> all = inputs();
+    const std::vector<Octets> all = synthetic::whole_and_damaged_inputs();
     for (const char *const column : {"AMP", "FLUX_RATIO", "science_a"}) {
         const s2v::Model model = forest_on(column);
         for (const std::int32_t sets : {S2V_SET_AUTOSCAN + 0, S2V_SET_S2V + 0, 3})

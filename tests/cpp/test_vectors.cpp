@@ -288,18 +288,6 @@ Carried read(const std::vector<Octets> &inputs, const s2v_model *model, const s2
     return out;
 }
 
-std::vector<Octets> inputs() {
-    std::vector<Octets> out = {synthetic::container(0, 20, 3), synthetic::container(20, 23, 1)};
-    Octets cut = synthetic::container(30, 39, 3);
-    cut.resize(cut.size() * 2 / 3);
-    out.push_back(cut);
-    Octets flipped = synthetic::container(40, 49, 3);
-    for (std::size_t at = flipped.size() / 2; at < flipped.size(); at += 1009) flipped[at] ^= 0x41;
-    out.push_back(flipped);
-    out.push_back(Octets(100, 0x20));
-    return out;
-}
-
 // Beside the scores of any model, whether it takes the same or something else, vectors are what they are alone.
 void batches_carry_vectors() {
     const s2v::Model of_vectors = VectorFile().model();
@@ -309,7 +297,7 @@ void batches_carry_vectors() {
         synthetic::CascadeFile().model(0.3F, 0.7F),                       // opens planes late
         NetworkFile::of(synthetic::forest_file({"MASKFRAC", "SNR"}, 0)),  // looks at the difference alone
     };
-    const std::vector<Octets> all = inputs();
+    const std::vector<Octets> all = synthetic::whole_and_damaged_inputs();
     const Carried alone = read(all, nullptr, of_vectors.c(), true);
     const std::size_t n = alone.flags.size();
     CHECK(rows_with_vectors(alone.vectors) >= 23 && rows_with_vectors(alone.vectors) < n);
