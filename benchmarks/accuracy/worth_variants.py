@@ -16,7 +16,7 @@ from benchmarks.accuracy.worth_rows import COLUMNS, RECIPE, Half, Rows
 from benchmarks.programs import print_progress
 from space2vec import registry
 from space2vec.architectures import build
-from space2vec.training.loop import FitRows, FitSettings, best_temperature, fit, logits
+from space2vec.training.loop import FitRows, FitSettings, best_temperature, fast_precision, fit, logits
 from space2vec.training.network import REACH
 
 __all__ = ["VARIANTS", "Variant", "load_or_train", "scores_path", "train_and_score"]
@@ -103,7 +103,13 @@ def train_and_score(variant: Variant, half: Half, seed: int, epochs: int) -> dic
         module: Any = build("stampnet", settings)
     module.fit_features(lessons[0].inputs[1])
     settings = FitSettings(
-        epochs=epochs, batch=128, precision="bfloat16", seed=seed, average=0.998, weight_decay=0.1, patience=epochs
+        epochs=epochs,
+        batch=128,
+        precision=fast_precision(),
+        seed=seed,
+        average=0.998,
+        weight_decay=0.1,
+        patience=epochs,
     )
     # The last epoch is taken: a choice by few objects would add noise, and the training loss falls to the end.
     sample = lessons[0].rows(np.arange(0, len(lessons[0]), 23))

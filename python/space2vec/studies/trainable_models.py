@@ -55,10 +55,10 @@ _SET: registry.FeatureSet = "stamp"
 #: A row is used as real (or as bogus) if the probability of that is larger.
 _DOUBT = 0.01
 #: Settings of ``stampnet`` that differ from its trainer's defaults.
-_OURS: dict[str, Json] = {"epochs": 24, "precision": "bfloat16"}
+_OURS: dict[str, Json] = {"epochs": 24}
 #: Settings of the published networks: more and smaller steps than ours, which is given features. Braai's learning rate
 #: is the better of 0.001 and 0.003 on 2,000 simulated candidates; those of the others were tried once.
-_PUBLISHED: dict[str, Json] = {"epochs": 20, "batch": 64, "precision": "bfloat16"}
+_PUBLISHED: dict[str, Json] = {"epochs": 20, "batch": 64}
 #: The published networks do at least so many steps and do not stop early: braai learns nothing in its first hundreds.
 _STEPS = 2500
 _RATES = {"braai": 3e-3, "rubin": 2e-3, "space2vec2018": 1e-3}
@@ -236,7 +236,7 @@ def train_pixels(name: str, rows: LabelledStamps, effort: TrainingEffort, *, tea
         raise KeyError(name)
     if name == "forest":
         return _forest(rows, effort, teacher)
-    from space2vec.training.loop import FitSettings
+    from space2vec.training.loop import FitSettings, fast_precision
 
     settings = dict(_OURS) if name == "stampnet" else {**_PUBLISHED, "learning_rate": _RATES[name]}
     if effort.epochs is not None:
@@ -245,7 +245,7 @@ def train_pixels(name: str, rows: LabelledStamps, effort: TrainingEffort, *, tea
         settings["epochs"] = max(settings["epochs"], math.ceil(_STEPS * settings["batch"] / len(rows)))
     if name != "stampnet":
         settings["patience"] = settings["epochs"]
-    fit_settings = FitSettings(**settings, seed=effort.seed, device=effort.device)
+    fit_settings = FitSettings(**settings, precision=fast_precision(), seed=effort.seed, device=effort.device)
     for attempt in range(_ATTEMPTS):
         network = training.train_network(
             rows,

@@ -149,16 +149,17 @@ def _scaled(planes: list[Plane | None], rng: np.random.Generator) -> list[Plane 
     (low, high), (own_low, own_high) = np.log(_FACTORS), np.log(_OWN_FACTORS)
     common, own = np.exp(rng.uniform(low, high)), np.exp(rng.uniform(own_low, own_high, len(planes)))
     scaled: list[Plane | None] = []
-    for plane, factor in zip(planes, own.tolist(), strict=True):
-        if plane is None:
-            scaled.append(None)
-        elif chance < 0.5:
-            scaled.append(plane * np.float32(common))
-        elif chance < 0.75:
-            scaled.append(plane * np.float32(factor))
-        else:
-            noise = _deviation(plane)
-            scaled.append(plane / np.float32(noise) if noise > 0.0 else plane)
+    with np.errstate(over="ignore"):  # fill values, which are missing pixels before and after
+        for plane, factor in zip(planes, own.tolist(), strict=True):
+            if plane is None:
+                scaled.append(None)
+            elif chance < 0.5:
+                scaled.append(plane * np.float32(common))
+            elif chance < 0.75:
+                scaled.append(plane * np.float32(factor))
+            else:
+                noise = _deviation(plane)
+                scaled.append(plane / np.float32(noise) if noise > 0.0 else plane)
     return scaled
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -87,3 +89,14 @@ def test_small_stamps_and_planes_that_are_missing(size: int) -> None:
     copies = augment(s2v.Stamps(planes), np.random.default_rng(7), Augmentation(edge=1.0, blank=1.0, noise=1.0))
     assert len(copies) == 40
     assert copies.channels == ("difference",)
+
+
+def test_fill_values_stay_missing_where_planes_are_scaled() -> None:
+    pixels = np.random.default_rng(3).normal(size=(200, 3, 33, 33)).astype(np.float32)
+    pixels[:, :, 0, 0] = np.finfo(np.float32).max
+    how = replace(NOTHING, scale=1.0)
+    copies = augment(s2v.Stamps(pixels), np.random.default_rng(3), how).pixels
+    largest = np.abs(copies[:, :, 0, 0])
+    assert (largest > 1e30).all(), "a pixel without a value is not taken for a bright one"
+    assert np.isinf(largest).any()
+    assert np.isfinite(copies[:, :, 1:, 1:]).all()

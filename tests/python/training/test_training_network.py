@@ -28,6 +28,7 @@ from space2vec.training.loop import (  # noqa: E402
     FitRows,
     FitSettings,
     best_temperature,
+    fast_precision,
     fit,
     logits,
 )
@@ -210,6 +211,18 @@ def test_a_damaged_run_is_told(tmp_path: Path, file: str, change: Callable[[byte
         path.write_bytes(change(path.read_bytes()))
     with pytest.raises(OutputError, match=f"cannot resume the run in .*{reason}.*; put it back, or begin anew"):
         fit(line(), epoch_rows, epoch_rows(99), fit_settings, RunFolder(tmp_path, {"seed": 1}, resume=True))
+
+
+def test_bfloat16_is_fast_only_where_the_processor_multiplies_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for able, expected in (
+        ({"avx512_bf16": True}, "bfloat16"),
+        ({"amx_bf16": True}, "bfloat16"),
+        ({"avx2": True}, "float32"),
+    ):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able)
+        assert fast_precision() == expected
+    monkeypatch.undo()
+    assert FitSettings(precision=fast_precision()).precision in ("bfloat16", "float32")
 
 
 def test_course_refuses_nonsense() -> None:

@@ -124,7 +124,7 @@ def build_first(
         If PyTorch is absent.
     """
     from space2vec.training import train_network
-    from space2vec.training.loop import FitSettings
+    from space2vec.training.loop import FitSettings, fast_precision
     from space2vec.training.network import REACH, RECIPES
 
     whole = RECIPES["stampnet"]
@@ -139,7 +139,7 @@ def build_first(
         settings=settings,
         teacher=1.0,
         validation=validation,
-        fit_settings=FitSettings(epochs=EPOCHS, precision="bfloat16"),
+        fit_settings=FitSettings(epochs=EPOCHS, precision=fast_precision()),
         threads=threads,
         progress=progress,
         name="stampnet-fast, first",

@@ -70,13 +70,13 @@ def train_fold(
         If the folder holds an unfinished network of other settings or rows.
     """
     from space2vec.training import train_network
-    from space2vec.training.loop import FitSettings
+    from space2vec.training.loop import FitSettings, fast_precision
 
     finished = folder / f"fold_{fold}.safetensors"
     if finished.is_file():
         return Network.load(finished)
     rows = recipe.rows(alerts, weights, seed=1000 * (fold + 1), share=share)
-    settings = FitSettings(epochs=epochs, precision="bfloat16")
+    settings = FitSettings(epochs=epochs, precision=fast_precision())
     runs = folder / f"fold_{fold}"
 
     def trained(learned: LabelledStamps, name: str, seed: int, features: str | Sequence[str]) -> Network:

@@ -100,10 +100,10 @@ def build_stampnet(
         If the alerts or braai's weights are not in the data folder.
     """
     from space2vec.training import train_network
-    from space2vec.training.loop import FitSettings
+    from space2vec.training.loop import FitSettings, fast_precision
 
     learned, validation = training_and_validation_rows(data)
-    fit_settings = FitSettings(epochs=EPOCHS, precision="bfloat16")
+    fit_settings = FitSettings(epochs=EPOCHS, precision=fast_precision())
     how: dict[str, Json] = {"teacher": 1.0, "validation": validation, "threads": threads, "progress": progress}
     master = train_network(learned, fit_settings=replace(fit_settings, seed=1), **how)
     network = train_network(

@@ -254,14 +254,14 @@ def build_vectornet(
     ReadError
         If the alerts are not in the data folder.
     """
-    from space2vec.training.loop import FitSettings
+    from space2vec.training.loop import FitSettings, fast_precision
     from space2vec.training.vectors import UNKNOWN
 
     ready = _ready(data, threads, kept, quick)
     if left_out is not None:
         ready = ready.rows((ready.kind != [*KINDS].index(left_out)) & (ready.kind != UNKNOWN))
     fit_settings = FitSettings(
-        epochs=6 if quick else 20, batch=256, learning_rate=4e-3, average=0.99, precision="bfloat16"
+        epochs=6 if quick else 20, batch=256, learning_rate=4e-3, average=0.99, precision=fast_precision()
     )
     real = int((ready.kind == UNKNOWN).sum())
     repeated = 0 if quick else _ALERTS * sum(count for _, count in _REPEATED.values())
