@@ -309,10 +309,10 @@ def difference(cell: Mapping[str, float], bootstrap: int) -> str:
 
 def yardstick_section(title: str, held: Mapping[str, Any]) -> Iterator[str]:
     """Yield the paragraphs of one entry of the yardsticks."""
-    for part, record in held["results"].items():
+    for place, (part, record) in enumerate(held["results"].items()):
         yield f"### {title[0].upper()}{title[1:]}: {'all alerts' if part == 'all' else part}\n"
         counts = ", ".join(f"{record[name]} {name}" for name in ("known real", "sure real", "sure bogus"))
-        note = f" {held['note']}" if held.get("note") and part == "all" else ""
+        note = f" {held['note']}" if held.get("note") and place == 0 else ""
         yield f"{record['alerts']} alerts of {record['objects']} objects: {counts}.{note}\n"
         rows = []
         for name, found in record["models"].items():

@@ -22,7 +22,7 @@ from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.evaluation import compare_models, mdr_fpr
 from space2vec.studies import trainable_models
 from space2vec.studies.packaged.alerts import real_alerts
-from space2vec.studies.packaged.networks import stampnet_rows
+from space2vec.studies.packaged.learning import stampnet_rows
 from space2vec.studies.trainable_models import TrainingEffort
 from space2vec.training.teacher import add_teacher_scores, braai_scorer
 

@@ -25,7 +25,7 @@ from space2vec.model_files.header import Header
 from space2vec.model_files.needs import Needs
 from space2vec.simulation.hybrid import hybrid
 from space2vec.studies.packaged.alerts import real_alerts
-from space2vec.studies.packaged.networks import stampnet_rows
+from space2vec.studies.packaged.learning import stampnet_rows
 from space2vec.training.augment import Augmentation, augment
 from space2vec.training.dataset import read_dataset, split
 from space2vec.training.network import RECIPES

@@ -22,6 +22,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +35,23 @@ from space2vec.data.ids import id_keys
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.data.row_pairs import Side, pair_rows
 from space2vec.errors import ReadError
+from space2vec.models.load import Model
 from space2vec.reading import read_scores
 from space2vec.reading.table_file import TABLE_SUFFIXES
 from space2vec.studies.object_folds import FOLDS, train_and_test_rows
 from space2vec.studies.packaged.alerts import KNOWN_REAL, SURE_BOGUS, SURE_REAL, all_alerts, real_alerts
 
-__all__ = ["TEACHER", "main", "scores_of", "truth_of", "yardsticks"]
+__all__ = [
+    "RESULTS",
+    "TEACHER",
+    "fold_models",
+    "main",
+    "print_part",
+    "scores_of",
+    "truth_of",
+    "write_record",
+    "yardsticks",
+]
 
 RESULTS = REPOSITORY / "benchmarks" / "results" / "yardsticks.json"
 #: The name of the teacher's own scores.
@@ -75,13 +87,25 @@ def scores_of(what: str, rows: LabelledStamps) -> NDArray[np.float64]:
     return s2v.load(what).score(rows.stamps).score.astype(np.float64)
 
 
-def _scores_of_folds(folder: Path, rows: LabelledStamps) -> NDArray[np.float64]:
-    out = np.full(len(rows), np.nan)
-    for number, fold in train_and_test_rows(rows.group):
-        path = folder / f"fold_{number}.safetensors"
+def fold_models(folder: Path) -> list[Model]:
+    """Return the models of the five folds.
+
+    Raises
+    ------
+    ReadError
+        If the folder lacks one.
+    """
+    paths = [folder / f"fold_{number}.safetensors" for number in range(FOLDS)]
+    for path in paths:
         if not path.is_file():
             raise ReadError(f"{folder} has no {path.name}: {FOLDS} models are needed, one a fold")
-        out[fold.test] = s2v.load(path).score(rows.stamps[fold.test]).score
+    return [s2v.load(path) for path in paths]
+
+
+def _scores_of_folds(folder: Path, rows: LabelledStamps) -> NDArray[np.float64]:
+    out = np.full(len(rows), np.nan)
+    for model, (_, fold) in zip(fold_models(folder), train_and_test_rows(rows.group), strict=True):
+        out[fold.test] = model.score(rows.stamps[fold.test]).score
     return out
 
 
@@ -101,7 +125,7 @@ def _scores_of_file(path: Path, rows: LabelledStamps) -> NDArray[np.float64]:
 
 def yardsticks(
     scores: Mapping[str, NDArray[np.float64]], truth: Truth, *, against: Sequence[str] = (), bootstrap: int = 2000
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Measure models on the same alerts; return the record, ready for JSON."""
     rivals = {
         rival: {
@@ -124,14 +148,27 @@ def yardsticks(
     }
 
 
-def _print(title: str, record: dict[str, object], models: dict[str, dict[str, dict[str, float]]]) -> None:
+def print_part(title: str, record: dict[str, Any]) -> None:
+    """Print the headline figures of a record of yardsticks, and those of strata with missing pixels."""
     print(f"\n{title}: {record['alerts']} alerts of {record['objects']} objects, {record['known real']} known real, "
           f"{record['sure real']} sure real, {record['sure bogus']} sure bogus")  # fmt: skip
-    for name, found in models.items():
+    for name, found in record["models"].items():
         for figure, cell in found.items():
             shown = figure in SHOWN or "NaN" in figure or "edge" in figure
             if shown and cell["value"] is not None:
                 print(f"  {name:<20}{figure:<45}{cell['value']:.4f} ({cell['low']:.4f} .. {cell['high']:.4f})")
+
+
+def write_record(arguments: argparse.Namespace, strata: dict[str, int], results: dict[str, dict[str, Any]]) -> None:
+    """Replace the entry of the record that has the title of the arguments."""
+    record = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
+    record[arguments.title] = {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "device": processor(), "versions": versions(("numpy",)), "bootstrap": arguments.bootstrap,
+        "note": arguments.note, "strata": strata, "results": results,
+    }  # fmt: skip
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -157,17 +194,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for part, here in parts.items():
         own = {name: score[here] for name, score in scores.items()}
         results[part] = yardsticks(own, truth[here], against=arguments.against, bootstrap=arguments.bootstrap)
-        _print(f"{arguments.title}, {part}", results[part], results[part]["models"])  # type: ignore[arg-type]
+        print_part(f"{arguments.title}, {part}", results[part])
     print(describe_strata(truth.strata))
-    record = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
-    record[arguments.title] = {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "device": processor(), "versions": versions(("numpy",)), "bootstrap": arguments.bootstrap,
-        "note": arguments.note, "strata": {name: int(here.sum()) for name, here in truth.strata.items()},
-        "results": results,
-    }  # fmt: skip
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+    write_record(arguments, {name: int(here.sum()) for name, here in truth.strata.items()}, results)
     return 0
 
 

@@ -14,6 +14,8 @@ from space2vec import registry
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.model_files.header import is_in_doubt
 from space2vec.models.network import Network
+from space2vec.studies.packaged.alerts import KNOWN_REAL
+from space2vec.studies.packaged.learning import PACKAGED
 from space2vec.studies.packaged.networks import (
     EPOCHS,
     STAMPNET_COLUMNS,
@@ -63,7 +65,7 @@ def build_stampnet_fast(
 
 def join_cascade(first: Network, second: Network, validation: LabelledStamps) -> Network:
     """Join two networks to a cascade; validation rows set its doubt interval and its metrics."""
-    alike = np.isin(validation.kind, ("alert", "variant"))
+    alike = np.isin(validation.kind, (KNOWN_REAL, "alert", "variant"))
     early = first.score(validation.stamps).score
     doubt = doubt_interval(early[alike & np.isfinite(early)])
     metrics = {
@@ -139,6 +141,7 @@ def build_first(
         settings=settings,
         teacher=1.0,
         validation=validation,
+        augmentation=PACKAGED.augmentation,
         fit_settings=FitSettings(epochs=EPOCHS, precision=fast_precision()),
         threads=threads,
         progress=progress,

@@ -16,16 +16,14 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from space2vec.data.labelled_stamps import LabelledStamps
-from space2vec.model_files.header import RUN_MODEL_FILE
 from space2vec.models.network import Network
 from space2vec.studies.object_folds import FOLDS, train_and_test_rows
 from space2vec.studies.packaged.alerts import all_alerts
 from space2vec.studies.packaged.learning import RECIPES, LearningRecipe
-from space2vec.studies.packaged.networks import EPOCHS, STAMPNET_COLUMNS, blended_targets
+from space2vec.studies.packaged.networks import EPOCHS, train_with_master
 from space2vec.training.teacher import StampScorer
 
 __all__ = ["main", "train_fold"]
@@ -69,40 +67,19 @@ def train_fold(
     OutputError
         If the folder holds an unfinished network of other settings or rows.
     """
-    from space2vec.training import train_network
-    from space2vec.training.loop import FitSettings, fast_precision
-
     finished = folder / f"fold_{fold}.safetensors"
     if finished.is_file():
         return Network.load(finished)
-    rows = recipe.rows(alerts, weights, seed=1000 * (fold + 1), share=share)
-    settings = FitSettings(epochs=epochs, precision=fast_precision())
-    runs = folder / f"fold_{fold}"
-
-    def trained(learned: LabelledStamps, name: str, seed: int, features: str | Sequence[str]) -> Network:
-        kept = runs / name / RUN_MODEL_FILE
-        if kept.is_file():
-            return Network.load(kept)
-        return train_network(
-            learned,
-            features=features,
-            teacher=1.0,
-            validation=rows.validation,
-            augmentation=recipe.augmentation,
-            fit_settings=replace(settings, seed=seed),
-            folder=runs / name,
-            resume=True,
-            threads=threads,
-            progress=progress,
-            name=f"{name}, {recipe.name}, fold {fold}",
-            training={
-                "data": f"{len(alerts)} real ZTF alerts of the folds other than {fold}, and what was made of them"
-            },
-        )
-
-    master = trained(rows.training, "master", 1, "stamp")
-    blended = replace(rows.training, teacher=blended_targets(rows.training, master))
-    network = trained(blended, "stampnet", 0, STAMPNET_COLUMNS)
+    network = train_with_master(
+        recipe.rows(alerts, weights, seed=1000 * (fold + 1), share=share),
+        recipe,
+        epochs=epochs,
+        folder=folder / f"fold_{fold}",
+        threads=threads,
+        progress=progress,
+        name=f"stampnet, {recipe.name}, fold {fold}",
+        training={"data": f"{len(alerts)} real ZTF alerts of the folds other than {fold}, and what was made of them"},
+    )
     network.save(finished)
     return network
 

@@ -1,23 +1,34 @@
-"""Training rows of ``stampnet`` and their augmentation: those of the packaged network, and a candidate recipe."""
+"""Training rows of ``stampnet`` and their augmentation: those of the packaged network, and of the one before."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from space2vec import simulation
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.simulation.artifacts import ARTIFACTS
+from space2vec.simulation.hybrid import hybrid
 from space2vec.simulation.transients import TRANSIENTS
+from space2vec.simulation.variants import variants
 from space2vec.studies.packaged.alerts import KNOWN_REAL, learned_from_knowledge
-from space2vec.studies.packaged.networks import SHARES, stampnet_rows
 from space2vec.training.augment import Augmentation
 from space2vec.training.loop import FitSettings
 from space2vec.training.network import TrainingSplit, split_validation
-from space2vec.training.teacher import StampScorer
+from space2vec.training.teacher import StampScorer, add_teacher_scores
 
-__all__ = ["HARDENED", "HARD_KINDS", "RECIPES", "TODAY", "LearningRecipe"]
+__all__ = [
+    "HARDENED", "HARD_KINDS", "PACKAGED", "RECIPES", "SHARES", "TODAY", "LearningRecipe", "Shares", "stampnet_rows",
+]  # fmt: skip
+
+#: Number of rows of each kind that are added to the real alerts.
+Shares = dict[str, int]
+SHARES: Shares = {"variants": 24000, "hybrid": 8000, "ztf": 6000, "des": 3000, "rubin": 3000}
+#: How far the conditions of the simulated surveys are widened.
+_RANDOMISE = 0.3
 
 #: Kinds of bogus that occur in a simulated night only where they are named.
 HARD_KINDS = tuple(name for name, artifact in ARTIFACTS.items() if artifact.share == 0.0)
@@ -95,7 +106,51 @@ class LearningRecipe:
         return learned_from_knowledge(rows, known & np.isin(rows.kind, (KNOWN_REAL, "alert", "variant")))
 
 
-#: ``stampnet`` as it is packaged, but for the alerts: all of the data folder that are not tested on.
+def stampnet_rows(
+    real: LabelledStamps,
+    weights: Path | StampScorer,
+    *,
+    seed: int = 0,
+    shares: Shares | None = None,
+    kinds: Mapping[str, float] | None = None,
+    undersampled: float = 0.0,
+) -> LabelledStamps:
+    """Return the training rows of ``stampnet`` that are not real alerts.
+
+    Parameters
+    ----------
+    real : LabelledStamps
+        Real alerts, with braai's score as teacher.
+    weights : Path or callable
+        The published weights of braai, which scores the variants, or another scorer of stamps.
+    seed : int, optional
+        Seed of everything random.
+    shares : dict of str to int, optional
+        Rows of each kind: ``variants`` and ``hybrid`` of the alerts, and of each survey that is simulated.
+    kinds, undersampled
+        Of the simulated candidates, as for :func:`space2vec.simulation.simulate`.
+
+    Returns
+    -------
+    LabelledStamps
+        Variants of the alerts with braai's scores; fakes in real stamps against real bogus, and simulated candidates,
+        with the truth. A row made from an alert has the alert's object as its group, to exclude test objects.
+    """
+    wanted = dict(SHARES if shares is None else shares)
+    parts = [
+        add_teacher_scores(variants(real, wanted.pop("variants"), seed=seed + 1), weights),
+        hybrid(real, wanted.pop("hybrid"), seed=seed + 2),
+    ]
+    for k, (survey, count) in enumerate(wanted.items()):
+        night = simulation.simulate(
+            count, survey=survey, seed=seed + 3 + k, randomise=_RANDOMISE, kinds=kinds, undersampled=undersampled
+        )
+        group = np.char.add(f"simulated {survey} ", np.arange(count).astype(np.str_))
+        parts.append(LabelledStamps(night.stamps, night.labels, night.kinds, group=group))
+    return LabelledStamps.concatenate(parts)
+
+
+#: What the first packaged ``stampnet`` learned from, but for the alerts.
 TODAY = LearningRecipe("today")
 #: What is to mend its faults at missing pixels, in crowds, at saturated stars and sharp sources.
 HARDENED = LearningRecipe(
@@ -106,3 +161,5 @@ HARDENED = LearningRecipe(
     undersampled=0.25,
 )
 RECIPES = {recipe.name: recipe for recipe in (TODAY, HARDENED)}
+#: The recipe of the packaged networks of stamps.
+PACKAGED = HARDENED
