@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from space2vec.errors.text import NAME, one_line
 from space2vec.model_files import tensor_file
+from space2vec.models.custom_module import name_without_version
 from space2vec.models.forest import Forest
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ _ZTF_LICENCES = (
     "weights of braai d6_m9 (Duev et al. 2019), whose scores are labels: MIT",
     "simulated candidates: made by space2vec",
 )
+#: Those of networks that learned from all alerts of the data folder.
+_ALL_ZTF_LICENCES = (
+    *_ZTF_LICENCES,
+    "further ZTF alerts in public repositories, some without a licence: not redistributed with the model",
+)
 _DES_LICENCES = (
     "the DES autoScan table (Goldstein et al. 2015), public without a licence: it is not redistributed with the model",
 )
@@ -113,7 +119,7 @@ NOTES: dict[str, ModelNotes] = {
         "The default: a small network of integers on planes and features of a candidate.",
         "ZTF; DES and Rubin in simulations",
         _STAMP_LIMITS,
-        _ZTF_LICENCES,
+        _ALL_ZTF_LICENCES,
     ),
     "stampnet-fast": ModelNotes(
         "A cascade: a network without the template decides where it is certain, and stampnet the rest.",
@@ -123,7 +129,7 @@ NOTES: dict[str, ModelNotes] = {
             "table for both.",
             *_STAMP_LIMITS,
         ),
-        _ZTF_LICENCES,
+        _ALL_ZTF_LICENCES,
     ),
     "tablenet": ModelNotes(
         "A network on the 38 columns of autoScan, for DES tables.",
@@ -142,19 +148,17 @@ NOTES: dict[str, ModelNotes] = {
             "stars, and asteroids that moved little.",
             "Vectors of two versions of the network cannot be compared.",
         ),
-        (
-            *(licence for licence in _ZTF_LICENCES if "braai" not in licence),
-            "further ZTF alerts in public repositories, some without a licence: not redistributed with the model",
-        ),
+        tuple(licence for licence in _ALL_ZTF_LICENCES if "braai" not in licence),
     ),
 }
 
 
 def notes_of(model: Model, packaged: Mapping[str, Model]) -> ModelNotes | None:
     """Return the notes of a packaged model for it and for copies of it that were only calibrated; otherwise None."""
-    original = packaged.get(model.name)
+    name = name_without_version(model.name)
+    original = packaged.get(name)
     same = original is not None and original.header.training == model.header.training
-    return NOTES.get(model.name) if same else None
+    return NOTES.get(name) if same else None
 
 
 def model_card(model: Model, *, notes: ModelNotes | None = None, speed: Speed | None = None) -> str:

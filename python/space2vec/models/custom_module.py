@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from space2vec.model_files.header import Header
     from space2vec.model_files.integer_network import IntegerNetwork
 
-__all__ = ["describe_module", "next_version", "to_integers"]
+__all__ = ["describe_module", "name_without_version", "next_version", "to_integers"]
 
 _VERSION = re.compile(r"(.*) v([0-9]{1,9})")
 
@@ -28,6 +28,12 @@ def next_version(name: str) -> str:
     """Return the name of a model with its next version: ``stampnet v2`` after ``stampnet``, then ``stampnet v3``."""
     found = _VERSION.fullmatch(name)
     return f"{name} v2" if found is None else f"{found[1]} v{int(found[2]) + 1}"
+
+
+def name_without_version(name: str) -> str:
+    """Return the name that all versions of a model share: ``stampnet`` of ``stampnet v2``."""
+    found = _VERSION.fullmatch(name)
+    return name if found is None else found[1]
 
 
 def describe_module(

@@ -40,7 +40,7 @@ def test_every_packaged_model_has_a_card_that_is_up_to_date(docs_script: Any) ->
 def test_info_shows_the_card_of_a_packaged_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "default", "--no-speed"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("# stampnet\n")
+    assert said.startswith(f"# {s2v.load('default').name}\n")
     assert s2v.load("default").id in said
     assert "microseconds" not in said
     assert "| surveys | ZTF; DES and Rubin in simulations |" in said

@@ -282,7 +282,7 @@ def test_a_first_network_is_trained_without_the_template_and_joined(monkeypatch:
     assert not (found.flags & np.uint32(flag_bits.bits("missing"))).any()
     cascade = building.join_cascade(first, second, rows)
     assert cascade.name == "stampnet-fast"
-    assert cascade.second.id.split()[1] == second.id.split()[1]
+    assert cascade.second.id.split()[-1] == second.id.split()[-1]
     shares = cascade.header.metrics["in doubt"]
     assert shares["alerts and variants of validation"] == pytest.approx(0.3, abs=0.05)
     assert "accuracy on simulated candidates of validation" in cascade.header.metrics

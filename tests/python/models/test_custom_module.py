@@ -11,7 +11,7 @@ import pytest
 
 import space2vec as s2v
 from space2vec.errors import ModelError
-from space2vec.models.custom_module import next_version
+from space2vec.models.custom_module import name_without_version, next_version
 from space2vec.models.load import load
 
 torch = pytest.importorskip("torch")
@@ -74,7 +74,7 @@ def test_a_trained_module_of_ours_becomes_integers_with_nothing_of_the_old_metri
     with torch.no_grad():
         module.head[-1].bias += 0.5
     again = s2v.Network.from_module(module, like=like, stamps=night)
-    assert again.name == "stampnet v2"
+    assert again.name == next_version(load("stampnet").name)
     assert again.integers is not None
     assert again.runtime is None
     assert again.header.metrics == {}
@@ -146,6 +146,7 @@ def test_versions_are_counted_in_names() -> None:
     names = ["stampnet"]
     for _ in range(3):
         names.append(next_version(names[-1]))
+    assert [name_without_version(name) for name in (*names, "v2")] == [*["stampnet"] * 4, "v2"]
     assert names == ["stampnet", "stampnet v2", "stampnet v3", "stampnet v4"]
     assert next_version("v2") == "v2 v2"
     assert next_version("net v12 tuned") == "net v12 tuned v2"

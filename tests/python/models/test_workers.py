@@ -46,7 +46,7 @@ def test_a_model_is_loaded_once_a_process(tmp_path, monkeypatch):
     assert BatchScorer(str(file)).model is first
     assert BatchScorer("forest").model is BatchScorer("forest").model
     s2v.load("stampnet").save(file)
-    assert BatchScorer(file).model.name == "stampnet"
+    assert BatchScorer(file).model.name == s2v.load("stampnet").name
 
 
 def test_a_model_that_is_sent_is_held_once(table, monkeypatch):

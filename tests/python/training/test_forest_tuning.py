@@ -149,7 +149,7 @@ def test_from_the_command_line(tmp_path: Path, capsys: Captured) -> None:
     assert main(["score", str(alerts), "-o", str(tmp_path / "scores.csv"), "--model", str(file)]) == 0
     assert "model forest v2 " in capsys.readouterr().out
     assert main([*command, "--from", "stampnet"]) == 2
-    assert "'stampnet' is no forest; such are forest and autoscan" in capsys.readouterr().err
+    assert f"{s2v.load('stampnet').name!r} is no forest; such are forest and autoscan" in capsys.readouterr().err
     assert main([*command, "--from", "forest", "--set", "stamp"]) == 2
     assert "--set and --convention do not go with --from" in capsys.readouterr().err
     assert main([*command, "--from", "autoscan", "--trees", "2", "--folds", "0"]) == 0

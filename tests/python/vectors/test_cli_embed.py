@@ -158,7 +158,10 @@ def test_vectors_are_no_input_of_a_later_run(night, vector_file, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["embed", "--model", "stampnet"], "the model 'stampnet' gives scores, not vectors; use score"),
+        (
+            ["embed", "--model", "stampnet"],
+            "gives scores, not vectors; use score",
+        ),
         (["embed", "--model", "starnet"], "unknown model 'starnet'"),
         (["score", "--model", "VECTORS"], "gives vectors, not scores; use embed"),
         (["score", "--vectors", "v.parquet", "--vector-model", "forest"], "gives scores, not vectors; use score"),
