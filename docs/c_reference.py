@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 INCLUDE = Path(__file__).parents[1] / "cpp" / "include" / "space2vec"
-_FIRST = ("space2vec.h", "model.h", "frames.h", "reader.h", "packing.h")
+_FIRST = ("space2vec.h", "flags.h", "model.h", "frames.h", "reader.h", "packing.h")
 
 _GUARDS = re.compile(
     r"#if(?:def __cplusplus| defined\(_WIN32\))\n.*?#endif\n|^#(?:include|ifndef|endif|define \w+_H\b)[^\n]*\n",

@@ -1,8 +1,11 @@
-# Makes the C++ tables of the registry: kernel/registry_table.hpp (indexes, names, shapes; host and device), faults.hpp
+# Makes the tables of the registry: kernel/registry_table.hpp (indexes, names, shapes; host and device), faults.hpp
 # (what can be wrong with an input), packet_fields.hpp (what of packets the catalogue columns are made of) and
 # registry_document.hpp (the JSON text itself).
 #
-#   cmake -DREGISTRY=registry.json -DOUTPUT=folder -P generate.cmake
+# The flags as C has them are include/space2vec/flags.h, which others include as it lies there. A build compares it with
+# the registry; WRITE_HEADER=ON writes it anew.
+#
+#   cmake -DREGISTRY=registry.json -DOUTPUT=folder [-DHEADER=flags.h [-DWRITE_HEADER=ON]] -P generate.cmake
 cmake_minimum_required(VERSION 3.25)
 
 file(READ "${REGISTRY}" document)
@@ -10,12 +13,20 @@ string(JSON features_version GET "${document}" features_version)
 string(JSON flag_count LENGTH "${document}" flags)
 math(EXPR last "${flag_count} - 1")
 set(flags "")
+set(c_flags "")
+set(unfamiliar "")
 set(unscorable 0)
 foreach(i RANGE ${last})
   string(JSON name GET "${document}" flags ${i} name)
   string(JSON bit GET "${document}" flags ${i} bit)
   string(JSON scored GET "${document}" flags ${i} scored)
   string(APPEND flags "inline constexpr std::uint32_t ${name} = 1u << ${bit};\n")
+  string(JSON familiar ERROR_VARIABLE none GET "${document}" flags ${i} familiar)
+  string(TOUPPER ${name} constant)
+  string(APPEND c_flags "    S2V_FLAG_${constant} = 1 << ${bit},\n")
+  if(NOT none AND NOT familiar)
+    list(APPEND unfamiliar S2V_FLAG_${constant})
+  endif()
   if(NOT scored)
     math(EXPR unscorable "${unscorable} | 1 << ${bit}")
   endif()
@@ -177,6 +188,30 @@ foreach(i RANGE ${last})
   list(JOIN steps ", " steps)
   string(APPEND chains "        case ${i}: return {${count}, {${steps}}};\n")
 endforeach()
+
+list(JOIN unfamiliar " | " unfamiliar)
+string(CONFIGURE [==[
+/* The flags of rows. Made from cpp/registry/registry.json; edit that. */
+#ifndef SPACE2VEC_FLAGS_H
+#define SPACE2VEC_FLAGS_H
+
+/* Bits that may be joined by |. The registry (s2v_registry) and docs/features.md say what each means. */
+typedef enum s2v_flag {
+@c_flags@    /* A score of a row with one of these says little: the stamp is unlike all that models learned from. */
+    S2V_UNFAMILIAR_FLAGS = @unfamiliar@
+} s2v_flag;
+
+#endif
+]==] header @ONLY)
+if(HEADER AND WRITE_HEADER)
+  file(WRITE "${HEADER}" "${header}")
+elseif(HEADER)
+  file(READ "${HEADER}" written)
+  if(NOT written STREQUAL header)
+    message(FATAL_ERROR "${HEADER} has other flags than the registry; write it anew: cmake -DREGISTRY=${REGISTRY} "
+      "-DOUTPUT=${OUTPUT} -DHEADER=${HEADER} -DWRITE_HEADER=ON -P ${CMAKE_CURRENT_LIST_FILE}")
+  endif()
+endif()
 
 file(CONFIGURE OUTPUT "${OUTPUT}/kernel/registry_table.hpp" @ONLY CONTENT [==[
 // Made from registry.json; edit that.

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <iterator>
 #include <set>
 #include <string>
 #include <vector>
@@ -51,6 +52,47 @@ void registry_is_told() {
     for (int status = S2V_OK; status <= S2V_SYSTEM_ERROR; ++status)
         messages.insert(s2v_status_message(static_cast<s2v_status>(status)));
     CHECK(messages.size() == S2V_SYSTEM_ERROR + 1 && !messages.contains("unknown status"));
+}
+
+// Flags in C have the bits of the registry, and the registry has no others.
+void flags_are_those_of_the_registry() {
+    const std::string all = s2v_registry();
+    const std::string document = all.substr(0, all.find("\"faults\""));
+    struct Named {
+        const char *name;
+        std::uint32_t flag;
+    };
+    constexpr Named flags[] = {{"nan_pixels", S2V_FLAG_NAN_PIXELS},
+                               {"masked_pixels", S2V_FLAG_MASKED_PIXELS},
+                               {"padded", S2V_FLAG_PADDED},
+                               {"cropped", S2V_FLAG_CROPPED},
+                               {"constant", S2V_FLAG_CONSTANT},
+                               {"zero_scale", S2V_FLAG_ZERO_SCALE},
+                               {"saturated", S2V_FLAG_SATURATED},
+                               {"bad_stamp", S2V_FLAG_BAD_STAMP},
+                               {"missing", S2V_FLAG_MISSING},
+                               {"off_shape", S2V_FLAG_OFF_SHAPE},
+                               {"fit_failed", S2V_FLAG_FIT_FAILED},
+                               {"moments_failed", S2V_FLAG_MOMENTS_FAILED},
+                               {"no_psf", S2V_FLAG_NO_PSF},
+                               {"bad_cell", S2V_FLAG_BAD_CELL},
+                               {"scored_early", S2V_FLAG_SCORED_EARLY},
+                               {"surplus", S2V_FLAG_SURPLUS},
+                               {"masked_core", S2V_FLAG_MASKED_CORE},
+                               {"no_flux_scale", S2V_FLAG_NO_FLUX_SCALE}};
+    std::size_t bits = 0;
+    for (std::size_t at = 0; (at = document.find("\"bit\": ", at)) != std::string::npos; ++at) ++bits;
+    CHECK(bits == std::size(flags));
+    std::uint32_t unfamiliar = 0;
+    for (const auto &[name, flag] : flags) {
+        const std::size_t begin = document.find("{\"name\": \"" + std::string(name) + "\", \"bit\": ");
+        CHECK(begin != std::string::npos);
+        if (begin == std::string::npos) continue;
+        const std::string entry = document.substr(begin, document.find('}', begin) - begin);
+        CHECK(flag == 1U << std::stoi(entry.substr(entry.find("\"bit\": ") + 7)));
+        if (entry.find("\"familiar\": false") != std::string::npos) unfamiliar |= flag;
+    }
+    CHECK(unfamiliar == S2V_UNFAMILIAR_FLAGS && unfamiliar != 0);
 }
 
 // A good call, to be damaged.
@@ -267,6 +309,7 @@ void fits_images_are_read() {
 
 int main() {
     registry_is_told();
+    flags_are_those_of_the_registry();
     bad_calls_are_refused();
     cpp_face_checks_lengths();
     rows_do_not_depend_on_each_other();

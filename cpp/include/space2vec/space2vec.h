@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "flags.h"
+
 #define S2V_VERSION "0.1.0"
 
 #if defined(_WIN32)
@@ -120,7 +122,7 @@ S2V_API int32_t s2v_stamp_feature_count(int32_t sets);
 S2V_API const char *s2v_stamp_feature_name(int32_t sets, int32_t index);
 
 /* The stamp features of one or more sets (s2v_feature_set). convention: an s2v_convention, for the set autoscan.
- * values: (n, s2v_stamp_feature_count(sets)), NAN where undefined; flags: (n) bits as in the registry, overwritten;
+ * values: (n, s2v_stamp_feature_count(sets)), NAN where undefined; flags: (n) bits (s2v_flag), overwritten;
  * threads: at least 1, or 0 for as many as the process may use: by its affinity, and its control group's quota. */
 S2V_API s2v_status s2v_features(const s2v_stamps *stamps, int32_t sets, int32_t convention, float *values,
                                 uint32_t *flags, int32_t threads);

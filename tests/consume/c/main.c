@@ -32,6 +32,8 @@ int main(void) {
         fprintf(stderr, "%s\n", s2v_status_message(status));
         return 1;
     }
+    /* The science plane is the difference too, which no survey delivers. */
+    if (!(flags & S2V_FLAG_NO_FLUX_SCALE) || !(flags & S2V_UNFAMILIAR_FLAGS) || flags & S2V_FLAG_MASKED_CORE) return 1;
     printf("space2vec %s, %s, flags %u\n", s2v_version(), s2v_isa(), (unsigned)flags);
     double scale = 0.0;
     for (int32_t i = 0; i < s2v_stamp_feature_count(S2V_SET_AUTOSCAN); ++i) {
