@@ -14,12 +14,13 @@ namespace s2v::cuda {
 namespace {
 
 __global__ void __launch_bounds__(threads_of(kMostWarps), 1)
-    prepare_kernel(s2v_stamps stamps, int recipe, std::int64_t size, float *planes, std::uint32_t *flags) {
+    prepare_kernel(s2v_stamps stamps, int recipe, bool flags_measured, std::int64_t size, float *planes,
+                   std::uint32_t *flags) {
     auto &scratch = warp_scratch<kernel::RecipeScratch>();
     each_row(stamps.n, [&](std::int64_t row) {
         const kernel::Triplet triplet = triplet_within(stamps, row, kLargestStampSide);
         const std::uint32_t met =
-            kernel::prepare_planes(kernel::WarpTeam(), triplet, recipe, planes + row * size, scratch);
+            kernel::prepare_planes(kernel::WarpTeam(), triplet, recipe, flags_measured, planes + row * size, scratch);
         if (threadIdx.x % kernel::kLanes == 0) flags[row] = met;
     });
 }
@@ -73,17 +74,18 @@ __global__ void __launch_bounds__(threads_of(kMostWarps), 2)
     compose_kernel(const __grid_constant__ Composing all, std::uint32_t *flags) {
     each_row(all.stamps.n, [&](std::int64_t row) {
         const kernel::Triplet triplet = triplet_within(all.stamps, row, kLargestStampSide);
-        const bool absent_allowed = kernel::lacks_only_optional(all.needs, kernel::absent_planes(triplet));
-        const std::uint32_t met = kernel::prepare_staged_views(kernel::WarpTeam(), triplet, all.how, absent_allowed,
+        const std::uint32_t met = kernel::prepare_staged_views(kernel::WarpTeam(), triplet, all.how, all.needs,
                                                                target_of(all.to, all.how, row), scratch_in(all.memory));
         if (threadIdx.x % kernel::kLanes == 0) flags[row] = met;
     });
 }
 
-void launch_registered(void *stream, const s2v_stamps &stamps, int which, float *planes, std::uint32_t *flags) {
+void launch_registered(void *stream, const s2v_stamps &stamps, int which, bool flags_measured, float *planes,
+                       std::uint32_t *flags) {
     const kernel::RecipeShape shape = kernel::recipe_shape(which);
     const std::int64_t size = std::int64_t{S2V_CHANNELS} * shape.height * shape.width;
-    launch_warps(prepare_kernel, sizeof(kernel::RecipeScratch), stamps.n, stream, stamps, which, size, planes, flags);
+    launch_warps(prepare_kernel, sizeof(kernel::RecipeScratch), stamps.n, stream, stamps, which, flags_measured, size,
+                 planes, flags);
 }
 
 void launch_compose(void *stream, const s2v_stamps &stamps, const kernel::ViewRecipe &how,
@@ -117,7 +119,7 @@ bool gives_bytes(const ModelRecipe &recipe) {
 void prepare_stamps(void *stream, const s2v_stamps &stamps, const ModelRecipe &recipe, const kernel::ModelNeeds &needs,
                     const kernel::PlaneTarget &to, std::uint32_t *flags) {
     if (recipe.registered >= 0)
-        launch_registered(stream, stamps, recipe.registered, to.planes, flags);
+        launch_registered(stream, stamps, recipe.registered, needs.flags_measured, to.planes, flags);
     else
         launch_compose(stream, stamps, recipe.views, needs, to, flags);
 }
@@ -136,7 +138,7 @@ s2v_status s2v_cuda_prepare(int32_t device, void *stream, const s2v_stamps *stam
         cuda::require_aligned(*stamps, planes, flags);
         const cuda::OnDevice here(device);
         const kernel::Composition how = kernel::recipe_composition(which);
-        if (how.chain.count == 0) return cuda::launch_registered(stream, *stamps, which, planes, flags);
+        if (how.chain.count == 0) return cuda::launch_registered(stream, *stamps, which, false, planes, flags);
         const kernel::ViewRecipe views = {
             how.side, how.channels, {how.channel[0], how.channel[1], how.channel[2]}, 1, {how.chain}};
         cuda::launch_compose(stream, *stamps, views, {}, {planes, nullptr, nullptr}, flags);

@@ -14,6 +14,7 @@
 #include "kernel/shape_features.hpp"
 #include "kernel/stamp_features.hpp"
 #include "kernel/steps.hpp"
+#include "kernel/views.hpp"
 #include "network_stages.hpp"
 #include "synthetic_triplets.hpp"
 
@@ -117,8 +118,30 @@ Stage whole_set(const char *name, int sets) {
 
 Stage whole_recipe(int which) {
     return {std::string("prepare-") + kRecipeNames[which], [which](const Sample &sample, Scratch &s) {
-                const std::uint32_t flags = prepare(team, sample.triplet, which, s.out, s.recipe);
+                const std::uint32_t flags = prepare(team, sample.triplet, which, false, s.out, s.recipe);
                 return static_cast<double>(s.out[recipe_shape(which).width * 3 / 2]) + flags;
+            }};
+}
+
+// What stampnet takes of a triplet: its columns, then the planes of two chains, and the flags of both.
+Stage inputs_of_stampnet() {
+    const ViewRecipe how = {33,
+                            3,
+                            {kScience, kTemplate, kDifference},
+                            2,
+                            {{2, {{normaliser::median_mad, {}}, {normaliser::asinh, {1.0}}}},
+                             {2, {{normaliser::l2, {}}, {normaliser::asinh, {1.0 / 63.0}}}}}};
+    ModelNeeds needs{};
+    needs.planes = needs.recipe = kEveryPlane;
+    needs.columns = true;
+    needs.flags_measured = covers_flags(kEveryPlane, needs.recipe);
+    constexpr Measuring what = {kAutoscanSet | kS2vSet, kDifferenceMomentsPart, kEveryPlane};
+    return {"stampnet-inputs", [how, needs, what](const Sample &sample, Scratch &s) {
+                const std::uint32_t measured =
+                    stamp_features(team, sample.triplet, what, Convention::kCode, s.out, s.features);
+                const double column = s.out[set_columns(what.sets) / 2];
+                const std::uint32_t prepared = prepare_views(team, sample.triplet, how, needs, s.out, s.steps);
+                return column + static_cast<double>(s.out[how.side * how.side / 2]) + (measured | prepared);
             }};
 }
 
@@ -266,6 +289,7 @@ std::vector<Stage> every_stage() {
     stages.push_back(whole_set("both-sets", kAutoscanSet | kS2vSet));
     for (const Stage &stage : normaliser_stages()) stages.push_back(stage);
     for (int which = 0; which < kRecipes; ++which) stages.push_back(whole_recipe(which));
+    stages.push_back(inputs_of_stampnet());
     for (const Stage &stage : network_stages()) stages.push_back(stage);
     return stages;
 }

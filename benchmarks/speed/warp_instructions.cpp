@@ -169,8 +169,7 @@ void prepare_on_device(const Team &team, const Triplet &triplet, const ViewRecip
 #if __has_include("kernel/staged_views.hpp")
     constexpr float scale[6] = {8.0F, 8.0F, 8.0F, 100.0F, 100.0F, 100.0F};
     const PlaneTarget to = {bytes ? nullptr : memory->out, reinterpret_cast<std::uint32_t *>(memory->out), scale};
-    prepare_staged_views(team, triplet, how, false, to,
-                         {memory->stage, bytes ? memory->kept : nullptr, &memory->steps});
+    prepare_staged_views(team, triplet, how, {}, to, {memory->stage, bytes ? memory->kept : nullptr, &memory->steps});
 #else
     prepare_views(team, triplet, how, false, memory->out, memory->steps, memory->stage);
 #endif

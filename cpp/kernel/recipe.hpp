@@ -311,12 +311,14 @@ S2V_HD inline Composition recipe_composition(int which) {
 }
 
 // Writes every plane of a recipe that is no composition, or NaN throughout where the row is refused, and returns the
-// flags. Every plane is looked at even so: the flags tell all that is wrong.
+// flags. Every plane is looked at even so: the flags tell all that is wrong. flags_measured: as of ModelNeeds.
 template <class Team>
-S2V_HD std::uint32_t prepare_planes(const Team &team, const Triplet &triplet, int which, float *out, RecipeScratch &s) {
+S2V_HD std::uint32_t prepare_planes(const Team &team, const Triplet &triplet, int which, bool flags_measured,
+                                    float *out, RecipeScratch &s) {
     const RecipeShape shape = recipe_shape(which);
     const int pixels = shape.height * shape.width;
-    std::uint32_t flags = flag_stamp(team, triplet, plane_bits(shape.channel, 3));
+    std::uint32_t flags = 0;
+    if (!flags_measured) flags = flag_stamp(team, triplet, plane_bits(shape.channel, 3));
     for (int k = 0; k < 3; ++k)
         if (!triplet.plane[k].pixels) flags |= flag::missing;
     if (!(flags & flag::missing)) {
@@ -333,12 +335,13 @@ S2V_HD std::uint32_t prepare_planes(const Team &team, const Triplet &triplet, in
     return flags;
 }
 
-// The planes of any recipe.
+// The planes of any recipe. flags_measured: as of ModelNeeds; a model's recipe that is a chain is prepared as views.
 template <class Team>
-S2V_HD std::uint32_t prepare(const Team &team, const Triplet &triplet, int which, float *out, RecipeScratch &s) {
+S2V_HD std::uint32_t prepare(const Team &team, const Triplet &triplet, int which, bool flags_measured, float *out,
+                             RecipeScratch &s) {
     const Composition how = recipe_composition(which);
     return how.chain.count > 0 ? prepare_composition(team, triplet, how, out, s.steps)
-                               : prepare_planes(team, triplet, which, out, s);
+                               : prepare_planes(team, triplet, which, flags_measured, out, s);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@ struct ModelNeeds {
     std::uint32_t optional;  // of these, the planes that may be missing
     bool columns;            // it takes columns
     bool on_catalogue;       // most of these are of the catalogue: without them its score is worth little
+    bool flags_measured;     // measuring a stamp raises every flag of the stamp that its recipe would (covers_flags)
 };
 
 // The range of scores in which the first network of a cascade is in doubt, both ends included.

@@ -77,9 +77,9 @@ S2V_HD std::uint32_t prepare_channel_views(const Team &team, const Triplet &trip
 // As prepare_views. Bytes of a row that is refused are not to be used.
 template <class Team>
 S2V_HD std::uint32_t prepare_staged_views(const Team &team, const Triplet &triplet, const ViewRecipe &how,
-                                          bool absent_allowed, const PlaneTarget &to, const ViewScratch &s) {
+                                          const ModelNeeds &needs, const PlaneTarget &to, const ViewScratch &s) {
     const int pixels = how.side * how.side;
-    const PlaneFlags met = flag_planes(team, triplet, how, absent_allowed);
+    const PlaneFlags met = flag_planes(team, triplet, how, needs);
     std::uint32_t flags = met.flags;
     std::uint32_t refused = met.refused;
     for (int k = 0; k < how.channels && !met.refused; ++k) {

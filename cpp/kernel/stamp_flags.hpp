@@ -140,5 +140,14 @@ S2V_STAGE std::uint32_t flag_stamp(const Team &team, const Triplet &given, std::
     return flags;
 }
 
+// With the flags of a stamp a row is prepared as without them.
+static_assert(((flag::saturated | flag::masked_core | flag::no_flux_scale) & kRefused) == 0);
+
+// Whether flag_stamp raises by the planes `measured` (bits) all that it raises by `prepared`: it looks at these too,
+// and compares the same plane with the others.
+S2V_HD constexpr bool covers_flags(std::uint32_t measured, std::uint32_t prepared) {
+    return (prepared & ~measured) == 0 && ((measured ^ prepared) >> kDifference & 1u) == 0;
+}
+
 }  // namespace
 }  // namespace s2v::kernel

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compose.hpp"
+#include "row_rule.hpp"
 
 namespace s2v::kernel {
 
@@ -24,10 +25,12 @@ struct PlaneFlags {
     std::uint32_t refused;  // of these, the flags that forbid to prepare anything
 };
 
-// absent_allowed: the planes that are absent may be missing.
+// needs: those of the model; none where there is no model.
 template <class Team>
-S2V_HD PlaneFlags flag_planes(const Team &team, const Triplet &triplet, const ViewRecipe &how, bool absent_allowed) {
-    std::uint32_t flags = flag_stamp(team, triplet, plane_bits(how.channel, how.channels));
+S2V_HD PlaneFlags flag_planes(const Team &team, const Triplet &triplet, const ViewRecipe &how,
+                              const ModelNeeds &needs) {
+    std::uint32_t flags = 0;
+    if (!needs.flags_measured) flags = flag_stamp(team, triplet, plane_bits(how.channel, how.channels));
     int there = 0;
     for (int k = 0; k < how.channels; ++k) {
         if (triplet.plane[how.channel[k]].pixels)
@@ -35,16 +38,17 @@ S2V_HD PlaneFlags flag_planes(const Team &team, const Triplet &triplet, const Vi
         else
             flags |= flag::missing;
     }
+    const bool absent_allowed = lacks_only_optional(needs, absent_planes(triplet));
     return {flags, there == 0 || !absent_allowed ? flags & flag::missing : 0u};
 }
 
-// Writes the planes of every chain and returns the flags. A plane that is absent becomes 0 if absent_allowed; a row
-// that is refused becomes NaN throughout.
+// Writes the planes of every chain and returns the flags. A plane that is absent becomes 0 where the model can do
+// without; a row that is refused becomes NaN throughout.
 template <class Team>
 S2V_PART std::uint32_t prepare_views(const Team &team, const Triplet &triplet, const ViewRecipe &how,
-                                     bool absent_allowed, float *out, StepScratch &s) {
+                                     const ModelNeeds &needs, float *out, StepScratch &s) {
     const int pixels = how.side * how.side;
-    const PlaneFlags met = flag_planes(team, triplet, how, absent_allowed);
+    const PlaneFlags met = flag_planes(team, triplet, how, needs);
     std::uint32_t flags = met.flags;
     std::uint32_t refused = met.refused;
     const int planes = refused ? 0 : how.views * how.channels;

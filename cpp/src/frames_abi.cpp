@@ -121,7 +121,7 @@ s2v_status s2v_prepare_frames(const s2v_frame *science, const s2v_frame *referen
         how.height = shape.height;
         over_frames(field, cut_side(&how), kAllPlanes, isa.recipe_scratch, threads, flags,
                     [&](const s2v_stamps &stamps, void *scratch, std::int64_t row) {
-                        isa.prepare(&stamps, 0, stamps.n, which, planes + row * size, flags + row, scratch);
+                        isa.prepare(&stamps, 0, stamps.n, which, false, planes + row * size, flags + row, scratch);
                     });
     });
 }

@@ -24,8 +24,8 @@ struct s2v_feature_kernels {
 
 struct s2v_plane_kernels {
     std::size_t recipe_scratch;  // bytes that a worker needs, aligned to 64
-    void (*prepare)(const s2v_stamps *stamps, int64_t begin, int64_t end, int32_t recipe, float *planes,
-                    uint32_t *flags, void *scratch);
+    void (*prepare)(const s2v_stamps *stamps, int64_t begin, int64_t end, int32_t recipe, bool flags_measured,
+                    float *planes, uint32_t *flags, void *scratch);
     std::size_t step_scratch;
     void (*normalise)(const s2v_planes *planes, int64_t begin, int64_t end, const s2v_step *steps, int32_t count,
                       float fill, float *out, uint32_t *flags, void *scratch);

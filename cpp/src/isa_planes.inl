@@ -3,7 +3,6 @@
 #include "isa_symbol.hpp"
 #include "kernel/host_team.hpp"
 #include "kernel/recipe.hpp"
-#include "kernel/row_rule.hpp"
 #include "kernel/views.hpp"
 #include "plane_steps.hpp"
 #include "triplet.hpp"
@@ -12,12 +11,12 @@ namespace {
 
 using namespace s2v::kernel;
 
-void prepare_rows(const s2v_stamps *stamps, int64_t begin, int64_t end, int32_t which, float *planes, uint32_t *flags,
-                  void *scratch) {
+void prepare_rows(const s2v_stamps *stamps, int64_t begin, int64_t end, int32_t which, bool flags_measured,
+                  float *planes, uint32_t *flags, void *scratch) {
     const RecipeShape shape = recipe_shape(which);
     const int64_t size = int64_t{3} * shape.height * shape.width;
     for (int64_t row = begin; row < end; ++row)
-        flags[row] = prepare(HostTeam(), triplet_of(stamps, row), which, planes + row * size,
+        flags[row] = prepare(HostTeam(), triplet_of(stamps, row), which, flags_measured, planes + row * size,
                              *static_cast<RecipeScratch *>(scratch));
 }
 
@@ -42,11 +41,9 @@ void compose_rows(const s2v_stamps *stamps, int64_t begin, int64_t end, const s2
 void view_rows(const s2v_stamps *stamps, int64_t begin, int64_t end, const ViewRecipe *how, const ModelNeeds *needs,
                float *planes, uint32_t *flags, void *scratch) {
     const int64_t size = int64_t{how->views} * how->channels * how->side * how->side;
-    for (int64_t row = begin; row < end; ++row) {
-        const Triplet triplet = triplet_of(stamps, row);
-        flags[row] = prepare_views(HostTeam(), triplet, *how, lacks_only_optional(*needs, absent_planes(triplet)),
-                                   planes + (row - begin) * size, *static_cast<StepScratch *>(scratch));
-    }
+    for (int64_t row = begin; row < end; ++row)
+        flags[row] = prepare_views(HostTeam(), triplet_of(stamps, row), *how, *needs, planes + (row - begin) * size,
+                                   *static_cast<StepScratch *>(scratch));
 }
 
 }  // namespace

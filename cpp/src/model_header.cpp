@@ -355,6 +355,8 @@ s2v_model model_of_header(const ModelHeader &header) {
     if (!header.columns.empty()) measure(header, model);
     model.needs.optional = header.optional;
     model.needs.columns = !header.columns.empty();
+    model.needs.flags_measured =
+        model.needs.columns && kernel::covers_flags(model.measuring.planes, model.needs.recipe);
     std::size_t of_catalogue = 0;
     for (const std::string &name : header.columns) {
         model.place.push_back(place_of(name, model.measuring.sets));

@@ -60,7 +60,7 @@ std::uint32_t RowScorer::prepare_row(const s2v_stamps &block, std::int32_t i, fl
     if (one.centre != nullptr) one.centre += std::ptrdiff_t{i} * 2;
     const ModelRecipe &recipe = *model_.recipe;
     if (recipe.registered >= 0)
-        isa_.prepare(&one, 0, 1, recipe.registered, planes, &flags, space.preparing);
+        isa_.prepare(&one, 0, 1, recipe.registered, model_.needs.flags_measured, planes, &flags, space.preparing);
     else
         isa_.prepare_views(&one, 0, 1, &recipe.views, &model_.needs, planes, &flags, space.preparing);
     return flags;

@@ -55,7 +55,7 @@ s2v_status s2v_prepare(const s2v_stamps *stamps, const char *recipe, float *plan
         parallel_for(
             stamps->n, kStampBlock, threads, [&] { return make_scratch(isa.recipe_scratch); },
             [&](std::int64_t begin, std::int64_t end, const Scratch &scratch) {
-                isa.prepare(stamps, begin, end, which, planes, flags, scratch.get());
+                isa.prepare(stamps, begin, end, which, false, planes, flags, scratch.get());
             });
     });
 }

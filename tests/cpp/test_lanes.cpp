@@ -79,6 +79,7 @@ void check_views(const char *name, const Chain &chain) {
     const float scale[planes] = {8.0F, 8.0F, 8.0F, 100.0F, 100.0F, 100.0F};
     for (const int variant : {0, 1, 2, 3, 4}) {
         const bool spared = variant % 2 == 0;
+        const ModelNeeds needs = {kEveryPlane, kEveryPlane, spared ? kEveryPlane : 0u, true, false, variant >= 2};
         const bool bytes = variant >= 3;
         check_rows<StagedScratch>(
             name, std::size_t{planes} * pixels,
@@ -89,7 +90,7 @@ void check_views(const char *name, const Chain &chain) {
                 if constexpr (std::decay_t<decltype(team)>::kAlone) {
                     std::vector<float> prepared(bytes ? std::size_t{planes} * pixels : 0);
                     const std::uint32_t flags =
-                        prepare_views(team, triplet, how, spared, bytes ? prepared.data() : out, s.steps);
+                        prepare_views(team, triplet, how, needs, bytes ? prepared.data() : out, s.steps);
                     for (int k = 0; bytes && k < planes; ++k) {
                         std::copy_n(prepared.begin() + std::ptrdiff_t{k} * pixels, pixels, s.stage);
                         write_bytes(team, s.stage, pixels, scale[k], words(k));
@@ -99,7 +100,7 @@ void check_views(const char *name, const Chain &chain) {
                     const PlaneTarget to = {bytes ? nullptr : out, words(0), scale};
                     const ViewScratch scratch = {variant > 0 ? s.stage : nullptr, variant > 1 ? s.kept : nullptr,
                                                  &s.steps};
-                    const std::uint32_t flags = prepare_staged_views(team, triplet, how, spared, to, scratch);
+                    const std::uint32_t flags = prepare_staged_views(team, triplet, how, needs, to, scratch);
                     team.sync();
                     if (bytes && flags & kRefused & ~(spared ? flag::missing : 0u))  // they are not to be used
                         team.for_each(planes * plane_words(pixels), [&](int i) { words(0)[i] = kZeroBytes; });
@@ -129,10 +130,44 @@ void check_stamp_flags() {
     CHECK(plain && (raised & unfamiliar) == unfamiliar);
 }
 
+// What a model raises of a stamp that is measured and prepared: each flag once, and none is lost.
+void check_flags_are_raised_once() {
+    const synthetic::Batch batch = every_stamp();
+    const s2v_stamps stamps = batch.view().c();
+    const auto scratch = std::make_unique<RecipeScratch>();
+    const Chain chain{1, {{normaliser::l2, {}}}};
+    const ViewRecipe how = {33, 3, {kScience, kTemplate, kDifference}, 1, {chain}};
+    const std::size_t size = std::size_t{3} * kLargestSide * kLargestSide;
+    std::vector<float> expected(size), got(size);
+    CHECK(covers_flags(7U, 7U) && covers_flags(7U, 5U) && covers_flags(3U, 1U));
+    CHECK(!covers_flags(7U, 3U) && !covers_flags(5U, 7U) && !covers_flags(4U, 0U));
+    for (std::int64_t row = 0; row < stamps.n; ++row) {
+        const Triplet triplet = triplet_of(&stamps, row);
+        const auto flags_by = [&](std::uint32_t planes) { return flag_stamp(HostTeam(), triplet, planes); };
+        for (std::uint32_t measured = 1; measured <= kEveryPlane; ++measured)
+            for (std::uint32_t prepared = 1; prepared <= kEveryPlane; ++prepared)
+                if (covers_flags(measured, prepared)) CHECK((flags_by(prepared) & ~flags_by(measured)) == 0);
+        const std::uint32_t of_stamp = flags_by(kEveryPlane);
+        ModelNeeds needs = {kEveryPlane, kEveryPlane, 1u << kTemplate, true, false, false};
+        std::uint32_t all = prepare_views(HostTeam(), triplet, how, needs, expected.data(), scratch->steps);
+        needs.flags_measured = true;
+        std::uint32_t some = prepare_views(HostTeam(), triplet, how, needs, got.data(), scratch->steps);
+        CHECK(all == (some | of_stamp) && (some & (flag::masked_core | flag::no_flux_scale)) == 0);
+        CHECK(same_bits(got, expected));
+        for (const int which : {recipe::braai, recipe::ayyar}) {
+            all = prepare(HostTeam(), triplet, which, false, expected.data(), *scratch);
+            some = prepare(HostTeam(), triplet, which, true, got.data(), *scratch);
+            CHECK(all == (some | of_stamp) && (some & (flag::masked_core | flag::no_flux_scale)) == 0);
+            CHECK(same_bits(got, expected));
+        }
+    }
+}
+
 }  // namespace
 
 int main() {
     check_stamp_flags();
+    check_flags_are_raised_once();
     for (const Convention convention : {Convention::kCode, Convention::kPaper})
         check_rows<FeatureScratch>(
             "features", kStampFeatures, [&](const auto &team, const Triplet &triplet, float *out, FeatureScratch &s) {
@@ -142,7 +177,7 @@ int main() {
         const RecipeShape shape = recipe_shape(which);
         check_rows<RecipeScratch>(kRecipeNames[which], static_cast<std::size_t>(3 * shape.height * shape.width),
                                   [&](const auto &team, const Triplet &triplet, float *out, RecipeScratch &s) {
-                                      return prepare(team, triplet, which, out, s);
+                                      return prepare(team, triplet, which, false, out, s);
                                   });
     }
     for (int kind = 0; kind < kNormalisers; ++kind) {

@@ -145,10 +145,14 @@ void large_stamps_are_flagged() {
     synthetic::Random random(3);
     batch.add(63, 63, 31, 31, synthetic::Fault::kNone, random);
     batch.add(63, 64, 31, 31, synthetic::Fault::kNone, random);
-    std::vector<float> score(2);
-    std::vector<std::uint32_t> flags(2);
+    batch.add(63, 64, 31, 31, synthetic::Fault::kFolded, random);
+    std::vector<float> score(3);
+    std::vector<std::uint32_t> flags(3);
     scorer.score(batch.view(), score, flags);
     CHECK(score[0] == score[0] && score[1] != score[1] && (flags[1] & flag("off_shape")));
+    // Where nothing is prepared, the flags of the stamp are there too.
+    CHECK(score[2] != score[2] && (flags[2] & flag("off_shape")) && (flags[2] & flag("no_flux_scale")));
+    CHECK(!(flags[1] & flag("no_flux_scale")));
 }
 
 struct Counted {

@@ -216,3 +216,32 @@ def test_the_twin_in_numba_raises_them(cases: list[made.Case], stamps: s2v.Stamp
         for looked_at in (CHANNELS, ("science", "difference"), ("template", "science")):
             planes = sum(1 << CHANNELS.index(channel) for channel in looked_at)
             assert names(flag_stamp(triplet_of(batch, row), planes)) == expected(case, looked_at), case.name
+
+
+@pytest.mark.parametrize("recipe", ["stampnet", "braai"])
+def test_the_twin_in_numba_raises_them_once_where_it_measures_too(
+    recipe: str, cases: list[made.Case], stamps: s2v.Stamps
+) -> None:
+    pytest.importorskip("numba", reason="Numba is missing: numba")
+    from space2vec.backends.numba.recipe_rows import RecipeRows
+    from space2vec.backends.numba.row_rule import ModelNeeds
+    from space2vec.backends.numba.stamp import batch_of, triplet_of
+    from space2vec.backends.numba.stamp_flags import covers_flags, flag_stamp
+
+    pairs = ((7, 7), (7, 5), (7, 3), (5, 7))  # measured, prepared
+    assert [covers_flags(*planes) for planes in pairs] == [True, True, False, False]
+    chosen = s2v.Recipe("braai") if recipe == "braai" else s2v.load("stampnet").needs.recipe
+    assert isinstance(chosen, s2v.Recipe)
+    batch, rows, n = batch_of(stamps), RecipeRows(chosen), len(stamps)
+    found = []
+    for measured in (False, True):
+        planes, flags = np.empty((n, *chosen.shape), np.float32), np.empty(n, np.uint32)
+        needs = ModelNeeds(7, 7, 2 if recipe == "stampnet" else 0, True, False, flags_measured=measured)
+        rows.prepare(batch, needs, planes, flags, 0, n)
+        found.append((planes.view(np.uint32), flags))
+    (planes, flags), (same_planes, fewer) = found
+    np.testing.assert_array_equal(planes, same_planes)
+    assert not (fewer & np.uint32(flag_bits.UNFAMILIAR)).any()
+    of_stamps = np.array([flag_stamp(triplet_of(batch, row), 7) for row in range(n)], np.uint32)
+    np.testing.assert_array_equal(flags, fewer | of_stamps)
+    assert [names(raised) for raised in flags] == [expected(case) for case in cases]

@@ -13,6 +13,7 @@ from space2vec.backends.numba.feature_sets import Measuring, measuring_of
 from space2vec.backends.numba.forest import Forest
 from space2vec.backends.numba.network import Network
 from space2vec.backends.numba.row_rule import ModelNeeds
+from space2vec.backends.numba.stamp_flags import covers_flags
 from space2vec.data.channels import CHANNELS
 from space2vec.errors import ModelError
 from space2vec.model_files import tensor_file
@@ -149,7 +150,8 @@ def _needs_of(
     columns = len(of_catalogue)
     looked_at = prepared | measuring.planes if columns else prepared
     on_catalogue = bool(2 * np.count_nonzero(of_catalogue) > columns)
-    return ModelNeeds(looked_at, prepared, optional, columns > 0, on_catalogue)
+    flags_measured = columns > 0 and covers_flags(measuring.planes, prepared)
+    return ModelNeeds(looked_at, prepared, optional, columns > 0, on_catalogue, flags_measured)
 
 
 def _rows_of(header: Header, recipe: Recipe | None, tensors: dict[str, AnyArray]) -> Forest | Network | None:

@@ -252,9 +252,9 @@ def _prepare_channel(triplet: Triplet, recipe: int, channel: int, scale: np.floa
 
 
 @jit
-def _prepare(triplet: Triplet, recipe: int, channels: tuple[int, int, int], out: Plane) -> int:
+def _prepare(triplet: Triplet, recipe: int, channels: tuple[int, int, int], flags_measured: bool, out: Plane) -> int:
     """Write every plane of a recipe, NaN throughout where the row is refused; return the flags."""
-    flags = flag_stamp(triplet, 1 << channels[0] | 1 << channels[1] | 1 << channels[2])
+    flags = 0 if flags_measured else flag_stamp(triplet, 1 << channels[0] | 1 << channels[1] | 1 << channels[2])
     for plane in triplet.plane:
         if plane.size == 0:
             flags |= FLAG.missing
@@ -277,11 +277,12 @@ def prepare_rows(
     batch: Batch,
     recipe: int,
     channels: tuple[int, int, int],
+    flags_measured: bool,
     planes: Plane,
     flags: NDArray[np.uint32],
     begin: int,
     end: int,
 ) -> None:
-    """Prepare rows begin to end of a batch."""
+    """Prepare rows begin to end of a batch; ``flags_measured`` as in :class:`ModelNeeds`."""
     for row in range(begin, end):
-        flags[row] = _prepare(triplet_of(batch, row), recipe, channels, planes[row])
+        flags[row] = _prepare(triplet_of(batch, row), recipe, channels, flags_measured, planes[row])

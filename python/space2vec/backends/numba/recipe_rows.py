@@ -48,4 +48,4 @@ class RecipeRows:
             view_rows(batch, self._views, needs, planes, flags, begin, end)
             return
         first, second, third = self._channels
-        prepare_rows(batch, self._number, (first, second, third), planes, flags, begin, end)
+        prepare_rows(batch, self._number, (first, second, third), needs.flags_measured, planes, flags, begin, end)

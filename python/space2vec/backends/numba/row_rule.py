@@ -39,6 +39,8 @@ class ModelNeeds(NamedTuple):
         Whether it takes columns.
     on_catalogue : bool
         Whether most of these are catalogue columns.
+    flags_measured : bool
+        Whether measuring a stamp raises every flag of the stamp that its recipe would (``covers_flags``).
     """
 
     planes: int
@@ -46,10 +48,11 @@ class ModelNeeds(NamedTuple):
     optional: int
     columns: bool
     on_catalogue: bool
+    flags_measured: bool
 
 
 #: A recipe without a model: no plane may be absent.
-NO_MODEL = ModelNeeds(0, 0, 0, False, False)
+NO_MODEL = ModelNeeds(0, 0, 0, False, False, False)
 
 
 @jit

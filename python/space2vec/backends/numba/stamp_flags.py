@@ -8,12 +8,20 @@ from space2vec.backends.numba.math import INFINITY, is_finite
 from space2vec.backends.numba.stamp import DIFFERENCE, FLAG, SCIENCE, TEMPLATE, Plane, Triplet, is_masked, is_saturated
 from space2vec.backends.numba.team import jit, lane_sum
 
-__all__ = ["flag_stamp"]
+__all__ = ["covers_flags", "flag_stamp"]
 
 _CORE_SIDE = 3
 _UNIT_TOLERANCE = 1e-3
 #: By so many pixels most planes of another scale are told.
 _FIRST = 256
+
+
+def covers_flags(measured: int, prepared: int) -> bool:
+    """Return whether the planes ``measured`` (bits) raise every flag of a stamp that the planes ``prepared`` raise.
+
+    They do if all of these are looked at, and the same plane is compared with the others.
+    """
+    return not prepared & ~measured and not (measured ^ prepared) >> DIFFERENCE & 1
 
 
 @jit

@@ -39,12 +39,13 @@ def view_recipe(channels: Sequence[int], chains: Sequence[Iterable[tuple[int, Se
 
 
 @jit
-def _prepare_views(triplet: Triplet, recipe: ViewRecipe, absent_allowed: bool, out: Plane) -> int:
+def _prepare_views(triplet: Triplet, recipe: ViewRecipe, needs: ModelNeeds, out: Plane) -> int:
     """Write the planes of every chain, or NaN throughout; an optional absent plane is 0. Return the flags."""
     channels, present, used = recipe.channels.size, 0, 0
     for channel in recipe.channels:
         used |= 1 << channel
-    flags = flag_stamp(triplet, used)
+    flags = 0 if needs.flags_measured else flag_stamp(triplet, used)
+    absent_allowed = lacks_only_optional(needs, absent_planes(triplet))
     for k in range(channels):
         if triplet.plane[recipe.channels[k]].size > 0:
             present += 1
@@ -72,5 +73,4 @@ def view_rows(
 ) -> None:
     """Prepare rows begin to end of a batch for a model of these needs."""
     for row in range(begin, end):
-        triplet = triplet_of(batch, row)
-        flags[row] = _prepare_views(triplet, recipe, lacks_only_optional(needs, absent_planes(triplet)), planes[row])
+        flags[row] = _prepare_views(triplet_of(batch, row), recipe, needs, planes[row])
