@@ -28,6 +28,7 @@ __all__ = [
     "add_inputs",
     "add_limits",
     "add_model",
+    "add_reading_options",
     "add_threads",
     "check_no_input",
     "check_picture",
@@ -69,6 +70,11 @@ def probability(text: str) -> float:
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Add the positional argument INPUT and the options that say how to read it."""
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help=_INPUT)
+    add_reading_options(parser)
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how to read inputs."""
     parser.add_argument(
         "--schema",
         action="append",

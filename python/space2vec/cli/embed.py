@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from space2vec.models.model import Model
     from space2vec.reading.batch import BatchRows
 
-__all__ = ["MODEL", "describe_vectors", "register"]
+__all__ = ["MODEL", "add_vector_model", "describe_vectors", "embed_batches", "register"]
 
 #: The model that gives vectors unless an option names another.
 MODEL = "vectornet"
@@ -29,20 +29,19 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     add_inputs(parser)
     resumable_run.add_output(parser, "the table of vectors (Python reads .parquet back: space2vec.read_vectors)")
-    parser.add_argument(
-        "--model",
-        default=MODEL,
-        metavar="NAME|FILE",
-        help=f"a packaged network that gives vectors, or a model file (default: {MODEL})",
-    )
+    add_vector_model(parser, "a packaged network that gives vectors, or a model file")
     add_compute_options(parser)
     parser.set_defaults(run=run)
+
+
+def add_vector_model(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --model; `what` describes it in the help text."""
+    parser.add_argument("--model", default=MODEL, metavar="NAME|FILE", help=f"{what} (default: {MODEL})")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from space2vec.backends import choice
-    from space2vec.data.vectors import Vectors
     from space2vec.models.load import load
 
     model = load(arguments.model)
@@ -50,14 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     where = choice.usable_device(arguments.device, bulk=True)
 
     def compute(batches: Iterator[BatchRows]) -> Iterator[Vectors]:
-        if where != "cpu":
-            with model.embed_pipeline(where) as pipeline:
-                yield from pipeline.run(cast("Iterator[Stamps]", batches))
-            return
-        for rows in batches:
-            if not isinstance(rows, Vectors):
-                rows = model.embed(cast("Stamps", rows), threads=arguments.threads, device=where)
-            yield rows
+        return embed_batches(model, batches, where, arguments.threads)
 
     def result(rows: BatchRows, vectors: Vectors) -> resumable_run.Result:
         return resumable_run.Result(vectors.to_arrow(), vectors.flags, vectors.has_vector)
@@ -74,6 +66,37 @@ def run(arguments: argparse.Namespace) -> int:
         device=where,
     )
     return resumable_run.run(arguments, work)
+
+
+def embed_batches(model: Model, batches: Iterator[BatchRows], where: str, threads: int | None) -> Iterator[Vectors]:
+    """Yield the vectors of each batch, in order; on a CUDA device several batches are read ahead.
+
+    Parameters
+    ----------
+    model : Model
+        A network that gives vectors.
+    batches : iterator of Stamps, Features or Vectors
+        Rows as :func:`space2vec.reading.batches` gives them; vectors that a reader has made go through.
+    where : str
+        ``cpu``, or a CUDA device.
+    threads : int, optional
+        Threads to use on the host.
+
+    Raises
+    ------
+    TypeError
+        If rows are of a table of features, which have no pixels.
+    """
+    from space2vec.data.vectors import Vectors
+
+    if where != "cpu":
+        with model.embed_pipeline(where) as pipeline:
+            yield from pipeline.run(cast("Iterator[Stamps]", batches))
+        return
+    for rows in batches:
+        if not isinstance(rows, Vectors):
+            rows = model.embed(cast("Stamps", rows), threads=threads, device=where)
+        yield rows
 
 
 def describe_vectors(model: Model) -> str:

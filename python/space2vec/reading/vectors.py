@@ -15,21 +15,37 @@ from space2vec.data.columns import Columns, concatenate_columns
 from space2vec.data.ids import concatenate_ids
 from space2vec.data.vectors import Vectors
 from space2vec.errors import ReadError
+from space2vec.reading.alert_columns import has_cutouts
 from space2vec.reading.limits import Limits
 from space2vec.reading.notes import peek_note
-from space2vec.reading.parquet import bounded_batches, damage_as_read_errors, open_parquet
+from space2vec.reading.parquet import bounded_batches, columns, damage_as_read_errors, open_parquet
 from space2vec.reading.parquet_columns import Table, extra_columns, first_ids, first_texts
 from space2vec.registry import FLAGS
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["read_vectors"]
+__all__ = ["holds_vectors", "read_vectors"]
 
 #: The columns of every table of vectors; other columns are extra ones.
 _MAIN = ("object_id", "candidate_id", "vector", "flags")
 _ROWS = 1 << 16
 _LIMITS = Limits()
+
+
+def holds_vectors(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path is that of a table of vectors, by the columns of a Parquet file.
+
+    A file that cannot be opened, or is damaged so that its columns are not known, is none.
+    """
+    try:
+        with open(path, "rb") as file:
+            if file.read(4) != b"PAR1":
+                return False
+        names = columns(Path(path))
+    except (OSError, ReadError):
+        return False
+    return "vector" in names and not has_cutouts(names)
 
 
 def read_vectors(path: str | os.PathLike[str], *, limits: Limits = _LIMITS) -> Vectors:
@@ -72,7 +88,7 @@ def _read(place: Path, limits: Limits) -> Vectors:
         vector, flags = np.zeros((rows, size), dtype=np.int8), np.zeros(rows, dtype=np.uint32)
         objects: list[NDArray[np.generic]] = []
         candidates: list[NDArray[np.generic]] = []
-        columns: list[Columns] = []
+        extra: list[Columns] = []
         begin = 0
         for part in bounded_batches(file, paths, _ROWS, place, limits, expanded=False):
             some = slice(begin, begin + len(part))
@@ -82,7 +98,7 @@ def _read(place: Path, limits: Limits) -> Vectors:
             objects.append(first_texts(_named(part, "object_id"), len(part)))
             candidates.append(first_ids(_named(part, "candidate_id"), len(part)))
             leaves = Table(part.schema).leaves
-            columns.append(extra_columns({name: leaves[name] for name in leaves if name not in _MAIN}, part).columns)
+            extra.append(extra_columns({name: leaves[name] for name in leaves if name not in _MAIN}, part).columns)
             begin += len(part)
     note = peek_note(place) or {}
     return Vectors(
@@ -91,7 +107,7 @@ def _read(place: Path, limits: Limits) -> Vectors:
         np.concatenate([np.empty(0, dtype=object), *objects]),
         concatenate_ids(candidates) if candidates else np.empty(0, dtype=np.int64),
         str(note.get("model", "")),
-        columns=concatenate_columns(columns, [len(ids) for ids in objects]),
+        columns=concatenate_columns(extra, [len(ids) for ids in objects]),
     )
 
 

@@ -261,7 +261,8 @@ class Index:
             if values.ndim != 2 or values.shape[1] != self.size:
                 raise ValueError(f"vectors must have shape (m, {self.size}); given {values.shape}")
             unknown = np.full(len(values), -1, dtype=np.int64)
-            vectors = Vectors(values, np.zeros(len(values), np.uint32), unknown.astype(object), unknown, self.model)
+            nameless = np.full(len(values), None, dtype=object)
+            vectors = Vectors(values, np.zeros(len(values), np.uint32), nameless, unknown, self.model)
         self._check_model(vectors)
         try:
             likeness, rows = self._nearest(vectors.to_numpy(), k + 1, probes)
@@ -281,7 +282,8 @@ class Index:
             np.take_along_axis(array, order, axis=1) for array in (likeness, rows, candidates, objects, flags, passed)
         )
         likeness[passed], rows[passed], candidates[passed], objects[passed], flags[passed] = np.nan, -1, None, None, ""
-        return Neighbours(vectors.candidate_id, likeness, rows, candidates, objects, flags)
+        of = vectors.candidate_id, vectors.object_id, vectors.flags
+        return Neighbours(*of, likeness, rows, candidates, objects, flags)
 
     def similar(self, candidate_id: int | str, k: int = 20, *, probes: int | None = None) -> Neighbours:
         """Find the k candidates most like one of the index.
