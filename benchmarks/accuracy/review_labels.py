@@ -25,7 +25,7 @@ FEATURES = "s2v"
 
 
 def by_review(pool: LabelledStamps, start: Network, count: int) -> NDArray[np.intp]:
-    """Choose as the review does."""
+    """Choose as the review does, but by all features of the set: a review takes those that the model has measured."""
     values = compute.features(pool.stamps, set=FEATURES, threads=1).host_values()
     return most_useful(np.asarray(start.score(pool.stamps, threads=1).score, dtype=np.float32), values, count)
 

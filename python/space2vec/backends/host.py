@@ -66,6 +66,14 @@ class ModelInputs(NamedTuple):
         return tuple(array for array in (self.planes, self.columns) if array is not None)
 
 
+class _InputScores(NamedTuple):
+    """The scores and flags (n,) of candidates, and the columns (n, k) of the model that gave the first of them."""
+
+    score: NDArray[np.float32]
+    flags: NDArray[np.uint32]
+    columns: NDArray[np.float32]
+
+
 class Host:
     """The backend that runs kernels on arrays in host memory.
 
@@ -147,20 +155,26 @@ class Host:
 
     def score(self, model: Model, source: Stamps | Features, threads: int | None) -> Scores:
         """Return the scores of candidates."""
-        score, flags = np.empty(len(source), dtype=np.float32), np.empty(len(source), dtype=np.uint32)
-        engine, workers = self.model(model), thread_count(threads)
+        workers = thread_count(threads)
         if model.runtime is not None:
-            floats = sum(math.prod(shape) for shape in model.shapes.values())
-            most = max(1, min(_ROWS, _FLOATS // floats))
-            for begin in range(0, len(source), most):
-                rows = slice(begin, begin + most)
-                score[rows], flags[rows] = self._score_in_floats(model, engine, source[rows], workers)
-        elif isinstance(source, Stamps):
-            engine.score(source, model.needs.catalogue_columns(source), score, flags, workers)
+            score, flags, _ = self._score_by_inputs(model, source, workers)
         else:
-            engine.score_columns(*model.needs.columns_of_table(source), score, flags, workers)
+            score, flags = np.empty(len(source), dtype=np.float32), np.empty(len(source), dtype=np.uint32)
+            engine = self.model(model)
+            if isinstance(source, Stamps):
+                engine.score(source, model.needs.catalogue_columns(source), score, flags, workers)
+            else:
+                engine.score_columns(*model.needs.columns_of_table(source), score, flags, workers)
         ids = source.object_id, source.candidate_id
         return Scores(score, flags, *ids, model.id, self.name, columns=source.columns)
+
+    def score_with_columns(self, model: Model, stamps: Stamps, threads: int | None) -> tuple[Scores, Features]:
+        """Return the scores of stamps, and the columns of the model, of a cascade those of its first network."""
+        score, flags, columns = self._score_by_inputs(model, stamps, thread_count(threads))
+        ids = stamps.object_id, stamps.candidate_id
+        scores = Scores(score, flags, *ids, model.id, self.name, columns=stamps.columns)
+        names = (model if model.first is None else model.first).feature_names
+        return scores, Features(columns, names, flags, *ids, columns=stamps.columns)
 
     def embed(self, model: Model, stamps: Stamps, threads: int | None) -> Vectors:
         """Return the vectors of stamps."""
@@ -171,18 +185,27 @@ class Host:
         ids = stamps.object_id, stamps.candidate_id
         return Vectors(vectors, flags, *ids, model.id, self.name, columns=stamps.columns)
 
-    def _score_in_floats(
-        self, model: Model, engine: KernelModel, source: Stamps | Features, workers: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
-        """Return the scores and flags (n,) that a network in floating point gives to a few candidates."""
+    def _score_by_inputs(self, model: Model, source: Stamps | Features, workers: int) -> _InputScores:
+        """Score candidates by way of the inputs of the model, some rows after others, so that those are few at once."""
+        floats = sum(math.prod(shape) for shape in model.shapes.values())
+        most = max(1, min(_ROWS, _FLOATS // floats))
+        k = len((model if model.first is None else model.first).feature_names)
+        empty = np.empty(0, np.float32), np.empty(0, np.uint32), np.empty((0, k), np.float32)
+        starts = range(0, len(source), most)
+        parts = [self._score_rows(model, source[begin : begin + most], workers) for begin in starts]
+        return _InputScores(*map(np.concatenate, zip(empty, *parts, strict=True)))
+
+    def _score_rows(self, model: Model, source: Stamps | Features, workers: int) -> _InputScores:
+        """Score a few candidates by way of the inputs of the model."""
         if model.first is not None:
             return self._score_by_cascade(cast("Network", model), source, workers)
+        engine = self.model(model)
         inputs = (
             self._inputs_of_stamps(engine, model.needs, source, workers)
             if isinstance(source, Stamps)
             else self._inputs_of_table(engine, model.needs, source)
         )
-        score = model.predict_in_floats(inputs.arrays, workers)
+        score = self._predict(model, inputs.planes, inputs.columns, workers)
         if lost := int(np.count_nonzero(inputs.scored & np.isnan(score))):
             name = one_line(repr(model.name), NAME)
             warnings.warn(
@@ -192,23 +215,22 @@ class Host:
                 stacklevel=2,
             )
         score[~inputs.scored] = np.nan
-        return score, inputs.flags
+        none = np.empty((len(score), 0), dtype=np.float32)
+        return _InputScores(score, inputs.flags, none if inputs.columns is None else inputs.columns)
 
-    def _score_by_cascade(
-        self, model: Network, source: Stamps | Features, workers: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
-        """Return the scores and flags (n,) of a cascade; each network decides which of its rows can be scored."""
+    def _score_by_cascade(self, model: Network, source: Stamps | Features, workers: int) -> _InputScores:
+        """Score a few candidates by a cascade; each network decides which of its rows can be scored."""
         first, second = model.first, model.second
         assert first is not None
-        early, flags = self._score_in_floats(first, self.model(first), source, workers)
+        early, flags, columns = self._score_rows(first, source, workers)
 
         def score_rows(rows: NDArray[np.intp]) -> NDArray[np.float32]:
-            score, flags[rows] = self._score_in_floats(second, self.model(second), source[rows], workers)
+            score, flags[rows], _ = self._score_rows(second, source[rows], workers)
             return score
 
         score, by_second = model.cascade_scores(early, score_rows)
         flags[~by_second & ~np.isnan(early)] |= np.uint32(flag_bits.bits("scored_early"))
-        return score, flags
+        return _InputScores(score, flags, columns)
 
     def inputs(self, needs: Needs, stamps: Stamps, threads: int | None) -> ModelInputs:
         """Return the inputs of a model for stamps; the weights of the model are not needed.
@@ -251,11 +273,17 @@ class Host:
     def predict(self, model: Model, inputs: Sequence[LibraryArray], threads: int | None) -> NDArray[np.float32]:
         """Return P(real) (n,) from the inputs of a model."""
         rows = as_model_inputs(model, inputs)
-        workers = thread_count(threads)
+        return self._predict(model, rows.get("planes"), rows.get("features"), thread_count(threads))
+
+    def _predict(
+        self, model: Model, planes: NDArray[np.float32] | None, columns: NDArray[np.float32] | None, workers: int
+    ) -> NDArray[np.float32]:
+        """Return P(real) (n,) from the inputs of a model, which have been checked."""
+        given = tuple(array for array in (planes, columns) if array is not None)
         if model.runtime is not None:
-            return model.predict_in_floats(tuple(rows.values()), workers)
-        score = np.empty(len(next(iter(rows.values()))), dtype=np.float32)
-        self.model(model).predict(rows.get("planes"), rows.get("features"), score, workers)
+            return model.predict_in_floats(given, workers)
+        score = np.empty(len(given[0]), dtype=np.float32)
+        self.model(model).predict(planes, columns, score, workers)
         return score
 
 

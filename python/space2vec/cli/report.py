@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from space2vec.cli.columns_option import PacketColumns, add_columns
 from space2vec.cli.common import Problems, add_compute_options, add_inputs, add_model, probability, read_batches
@@ -18,6 +17,7 @@ from space2vec.cli.labelled_rows import paths_of_rows
 from space2vec.cli.own_module import load_scorer
 from space2vec.cli.printing import print_line
 from space2vec.cli.report_vectors import NightVectors, add_vectors
+from space2vec.cli.suggestions import Suggestions
 
 if TYPE_CHECKING:
     from space2vec.data.types import Json
@@ -86,14 +86,12 @@ def write_night(
         The labels that a server keeps.
     """
     from space2vec.backends import choice
-    from space2vec.compute import features
     from space2vec.data.ids import id_keys
     from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Scores
     from space2vec.data.vectors import Vectors
     from space2vec.reading import find
     from space2vec.report import NightReport
-    from space2vec.report.selection import most_useful
     from space2vec.writing.errors_table import make_errors_table
 
     model = load_scorer(arguments)
@@ -104,15 +102,17 @@ def write_night(
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     ids: set[str] = set()
-    values: list[NDArray[np.float32]] = []
-    all_scores: list[NDArray[np.float32]] = []
+    suggestions = None if labels is None else Suggestions(model, arguments, where)
     with NightReport(folder, title=arguments.title, model=model.id, threshold=arguments.threshold) as report:
         # Without the model: a reader that scores keeps no pixels.
         for batch in read_batches(arguments, "report", problems, columns=list(columns.paths.values())):
             rows = batch.rows
             assert not isinstance(rows, Scores | Vectors)
             rows.columns = columns.select(rows.columns, len(rows))
-            scores = model.score(rows, threads=arguments.threads, device=where)
+            if suggestions is None:
+                scores = model.score(rows, threads=arguments.threads, device=where)
+            else:
+                scores = suggestions.score(rows)
             lacking = np.isnan(np.asarray(scores.score))
             lines = make_errors_table(batch, scores.to_arrow(), scores.flags, ~lacking, first=0).to_pylist()
             paths = paths_of_rows(batch, arguments.inputs) if lines else []
@@ -122,13 +122,7 @@ def write_night(
             reasons.update({line["row"]: line["reason"] for line in lines if lacking[line["row"]]}.values())
             counts.update(decision or "none" for decision in scores.decide(arguments.threshold))
             ids.update(key for key in id_keys(scores.candidate_id) if key is not None)
-            if labels is not None:
-                measured = (
-                    rows if not isinstance(rows, Stamps) else features(rows, set="s2v", threads=arguments.threads)
-                )
-                values.append(measured.host_values())
-                all_scores.append(np.asarray(scores.score, dtype=np.float32))
-        suggested = most_useful(np.concatenate(all_scores), np.concatenate(values)).tolist() if values else []
+        suggested = [] if suggestions is None else suggestions.finish()
         rows_alike, likeness, kinds = vectors.finish()
         page = report.finish(suggested=suggested, labels=labels, alike=(rows_alike, likeness), columns=kinds)
     print_line(

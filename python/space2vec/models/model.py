@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from space2vec.backends import choice, whole_images
+from space2vec.backends import choice, on_host, whole_images
 from space2vec.data.arrays import lies_on_device
 from space2vec.data.detections import Detections
 from space2vec.data.device.extension import ordinal
@@ -188,6 +188,44 @@ class Model(StoredModel):
         backend = choice.choose(device, source, self.runtime)
         self.needs.warn_of_units(source, stacklevel=2)
         return backend.score(self, source, threads)
+
+    def score_with_columns(self, stamps: Stamps, *, threads: int | None = None) -> tuple[Scores, Features]:
+        """Score stamps on the host, and return the columns of the model too, which are measured once for both.
+
+        Parameters
+        ----------
+        stamps : Stamps
+            The candidates, in host memory.
+        threads : int, optional
+            Number of threads; one per usable core by default. The result does not depend on it.
+
+        Returns
+        -------
+        scores : Scores
+            Those of :meth:`score`, to the bit.
+        columns : Features
+            The columns ``feature_names`` (n, k) of the model, NaN where undefined, with the flags of the scores; of a
+            cascade those of its first network, which scores every row. A network of planes has none.
+
+        Raises
+        ------
+        TypeError
+            If these are not stamps, or their pixels are on a device.
+        ModelError
+            If they lack pixels or columns that the model needs, or the model gives vectors.
+
+        Examples
+        --------
+        >>> scores, columns = s2v.load("forest").score_with_columns(s2v.simulate(20, seed=2).stamps)
+        >>> columns.values.shape
+        (20, 76)
+        """
+        self.check_gives_scores()
+        if not isinstance(stamps, Stamps):
+            raise TypeError(f"stamps must be space2vec.Stamps; given {type(stamps).__name__}")
+        self.needs.check(stamps)
+        self.needs.warn_of_units(stamps, stacklevel=2)
+        return on_host().score_with_columns(self, stamps, threads)
 
     def embed(self, stamps: Stamps | Detections, *, threads: int | None = None, device: str = "auto") -> Vectors:
         """Turn candidates into vectors: those that look alike get vectors of nearly the same direction.

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import heapq
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["most_useful"]
+from space2vec.data.tables import Features
+from space2vec.registry import feature_set
+
+__all__ = ["SET", "measured_already", "most_useful"]
+
+#: The set of features in which candidates are compared.
+SET: Literal["s2v"] = "s2v"
 
 #: The most candidates that are weighed against each other, in memory of 64 MB. Of a larger night these are drawn.
 _WEIGHED = 4000
+
+
+def measured_already(columns: Features) -> NDArray[np.float32] | None:
+    """Return those columns (n, k) of a model that are features of the set; None if they are less than half of it.
+
+    The candidates need not be measured again for the choice, then. Of 600 simulated candidates (Rubin), the 100 that
+    are chosen by the 41 features that ``stampnet`` looks at have 60 in common with those chosen by all 49. The mean
+    distance from a candidate to the nearest chosen one is 1.207 instead of 1.192; it is 1.328 for random ones.
+    """
+    wanted = feature_set(SET)
+    names = tuple(name for name in wanted if name in columns.names)
+    return columns.select(names) if 2 * len(names) >= len(wanted) else None
 
 
 def most_useful(score: NDArray[np.float32], values: NDArray[np.float32], most: int = 500) -> NDArray[np.intp]:
