@@ -112,6 +112,15 @@ The tables by stratum use each model's thresholds of all alerts. **NaN near the 
 five rows and columns from the candidate. **Edge**: the stamp ends, or has no pixels, less than 31 pixels from the
 candidate. **Clean**: the stamp is whole, without missing pixels. Sources are peaks above ten times the noise of the
 template; SNR and FWHM are those of the catalogue.
+
+Two recipes of training are compared on **five folds** of objects (`space2vec.studies.packaged.cross_validation`): that
+of the packaged `stampnet`, `today`, and a candidate, `hardened`, which learns what objects are known to be real, and
+from missing pixels, wider pixels, other scales and hard kinds of bogus. Each alert is scored by a network that has seen
+no alert of its object. So few real alerts cannot tell the recipes apart. **Changed alerts**
+(`benchmarks/accuracy/changed_alerts.py`) are the same alerts, each three times, after a change that says nothing of
+the candidate, again scored by the network of their fold; below them are simulated candidates of other seeds than those
+of training. `hardened` is better with missing pixels, in wider pixels and on hard kinds, and worse on usual simulated
+candidates: it is not the packaged recipe.
 """
 
 

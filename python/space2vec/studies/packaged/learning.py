@@ -1,4 +1,4 @@
-"""Training rows of ``stampnet`` and their augmentation: those of the packaged network, and of the one before."""
+"""Training rows of ``stampnet`` and their augmentation: those of the packaged network, and a candidate recipe."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def stampnet_rows(
     return LabelledStamps.concatenate(parts)
 
 
-#: What the first packaged ``stampnet`` learned from, but for the alerts.
+#: What the packaged ``stampnet`` learned from.
 TODAY = LearningRecipe("today")
 #: What is to mend its faults at missing pixels, in crowds, at saturated stars and sharp sources.
 HARDENED = LearningRecipe(
@@ -162,4 +162,4 @@ HARDENED = LearningRecipe(
 )
 RECIPES = {recipe.name: recipe for recipe in (TODAY, HARDENED)}
 #: The recipe of the packaged networks of stamps.
-PACKAGED = HARDENED
+PACKAGED = TODAY
