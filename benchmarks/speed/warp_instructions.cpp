@@ -198,7 +198,7 @@ Part recipe_of(int which) {
                         prepare_on_device(team, triplet,
                                           {how.side, how.channels, {of[0], of[1], of[2]}, 1, {how.chain}}, false);
                     else
-                        prepare_planes(team, triplet, which, memory->out, memory->recipe);
+                        prepare_planes(team, triplet, which, false, memory->out, memory->recipe);
                 });
             }};
 }
