@@ -119,8 +119,8 @@ from missing pixels, wider pixels, other scales and hard kinds of bogus. Each al
 no alert of its object. So few real alerts cannot tell the recipes apart. **Changed alerts**
 (`benchmarks/accuracy/changed_alerts.py`) are the same alerts, each three times, after a change that says nothing of
 the candidate, again scored by the network of their fold; below them are simulated candidates of other seeds than those
-of training. `hardened` is better with missing pixels, in wider pixels and on hard kinds, and worse on usual simulated
-candidates: it is not the packaged recipe.
+of training. `hardened` is better with missing pixels, in wider pixels and on hard kinds, worse on usual simulated
+candidates, and, without a template and after the other changes, not told apart: it is not the packaged recipe.
 """
 
 
