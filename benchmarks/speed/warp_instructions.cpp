@@ -4,18 +4,13 @@
 //     warp_instructions PART         how many triplets it had, then what the lanes exchanged in all of them
 //
 // The warp is one of 32 fibers. Of lane 0, which has the most elements of every loop, the instructions are collected;
-// what lanes exchange is left out of them and counted here, for that is an instruction or two on a device. The parts
-// are those of any revision of the kernels that has these headers.
+// what lanes exchange is left out of them and counted here, for that is an instruction or two on a device.
 #include "fiber_lanes.hpp"
 #include "kernel/network.hpp"
 #include "kernel/recipe.hpp"
+#include "kernel/staged_views.hpp"
 #include "kernel/stamp_features.hpp"
 #include "kernel/steps.hpp"
-#if __has_include("kernel/staged_views.hpp")
-#include "kernel/staged_views.hpp"
-#else
-#include "kernel/views.hpp"
-#endif
 #include "synthetic_networks.hpp"
 #include "synthetic_triplets.hpp"
 
@@ -166,13 +161,9 @@ Part set_of(const char *name, int sets) {
 // Views as a device prepares them: floats, or as bytes where a network takes these.
 template <class Team>
 void prepare_on_device(const Team &team, const Triplet &triplet, const ViewRecipe &how, [[maybe_unused]] bool bytes) {
-#if __has_include("kernel/staged_views.hpp")
     constexpr float scale[6] = {8.0F, 8.0F, 8.0F, 100.0F, 100.0F, 100.0F};
     const PlaneTarget to = {bytes ? nullptr : memory->out, reinterpret_cast<std::uint32_t *>(memory->out), scale};
     prepare_staged_views(team, triplet, how, {}, to, {memory->stage, bytes ? memory->kept : nullptr, &memory->steps});
-#else
-    prepare_views(team, triplet, how, false, memory->out, memory->steps, memory->stage);
-#endif
 }
 
 // The planes of stampnet: two chains on the three of a triplet.
@@ -242,13 +233,8 @@ public:
     template <class Team>
     void score(const Team &team) const {
         float score[1];
-#if __has_include("kernel/staged_views.hpp")
         spread_bytes(team, view_, reinterpret_cast<const std::uint32_t *>(planes_.data()), scratch_.map[0]);
         encode_map<Dot>(team, view_, 0, scratch_);
-#else
-        team.count(view_.planes * view_.side * view_.side, [&](int i) { return !is_finite(planes_[i]); });
-        encode_planes<Dot>(team, view_, planes_.data(), 0, scratch_);
-#endif
         team.for_each(view_.column.given, [&](int i) { scratch_.x[i] = columns_[static_cast<std::size_t>(i)]; });
         encode_row_columns(team, view_, 0, scratch_);
         score_rows<Dot>(team, view_, 1, scratch_, score);

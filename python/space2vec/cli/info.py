@@ -33,14 +33,10 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from space2vec.models.card import NOTES, model_card, notes_of
-    from space2vec.models.custom_module import name_without_version
-    from space2vec.models.load import load, packaged
+    from space2vec.models.card import model_card, notes_of
 
     model = load_model(arguments)
-    name = name_without_version(model.name)
-    originals = {name: load(name)} if name in packaged() and name in NOTES else {}
-    notes = notes_of(model, originals)
+    notes = notes_of(model)
     speed = None if arguments.no_speed else measure_speed(model)
     print_lines(model_card(model, notes=notes, speed=speed).rstrip("\n"))
     return 0

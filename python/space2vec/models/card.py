@@ -10,6 +10,7 @@ from space2vec.errors.text import NAME, one_line
 from space2vec.model_files import tensor_file
 from space2vec.models.custom_module import name_without_version
 from space2vec.models.forest import Forest
+from space2vec.models.load import load
 
 if TYPE_CHECKING:
     from space2vec.data.types import Json
@@ -151,12 +152,11 @@ NOTES: dict[str, ModelNotes] = {
 }
 
 
-def notes_of(model: Model, packaged: Mapping[str, Model]) -> ModelNotes | None:
+def notes_of(model: Model) -> ModelNotes | None:
     """Return the notes of a packaged model for it and for copies of it that were only calibrated; otherwise None."""
     name = name_without_version(model.name)
-    original = packaged.get(name)
-    same = original is not None and original.header.training == model.header.training
-    return NOTES.get(name) if same else None
+    copied = name in NOTES and load(name).header.training == model.header.training
+    return NOTES[name] if copied else None
 
 
 def model_card(model: Model, *, notes: ModelNotes | None = None, speed: Speed | None = None) -> str:
