@@ -12,23 +12,23 @@ from pathlib import Path
 
 from selenium import webdriver
 
-import space2vec as s2v
 from space2vec.cli import main
-from space2vec.report import write_report
 
 PICTURE = Path(__file__).with_name("report.png")
 
 
 def draw() -> None:
-    """Simulate the night of ``make demo``, score it, write its report, and take a picture of it."""
+    """Simulate the night of ``make demo``, write its report, and take a picture of it."""
     with tempfile.TemporaryDirectory() as folder:
         night = Path(folder) / "alerts"
         assert main(["simulate", "-n", "2000", "-o", str(night)]) == 0
-        stamps = s2v.read(night, columns=["ra", "dec", "jd", "fid", "magpsf", "sigmapsf", "diffmaglim", "distnr"])
-        page = write_report(stamps, s2v.load("default").score(stamps), Path(folder) / "A simulated night")
+        page = Path(folder) / "report" / "index.html"
+        columns = "ra,dec,jd,fid,magpsf,sigmapsf,diffmaglim,distnr"
+        report = ["report", str(night), "-o", str(page.parent), "--title", "A simulated night", "--columns", columns]
+        assert main(report) == 0
         options = webdriver.ChromeOptions()
         options.binary_location = shutil.which("chromium") or ""
-        for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars", "--window-size=1400,900"):
+        for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars", "--window-size=1400,1100"):
             options.add_argument(argument)
         browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
         try:

@@ -25,6 +25,7 @@ S2V.alike = (() => {
     const items = [];
     for (let k = from; k < from + alike.each; k++) if (alike.rows[k] >= 0) items.push(makeItem(alike.rows[k], alike.likeness[k] / 1000));
     document.getElementById("alikenone").hidden = items.length > 0;
+    document.getElementById("alikewhat").hidden = items.length === 0;
     list.replaceChildren(...items);
   };
 
