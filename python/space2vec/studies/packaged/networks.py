@@ -14,7 +14,7 @@ from space2vec import registry
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.model_files.header import RUN_MODEL_FILE
 from space2vec.models.network import Network
-from space2vec.studies.packaged.alerts import KNOWN_REAL, real_alerts
+from space2vec.studies.packaged.alerts import KNOWN_REAL, all_alerts
 from space2vec.studies.packaged.forests import DES_DATA, labelled_des, metrics_for_header
 from space2vec.studies.packaged.learning import PACKAGED, SHARES, LearningRecipe
 from space2vec.training.network import TrainingSplit
@@ -54,22 +54,23 @@ def build_stampnet(
         If the alerts or braai's weights are not in the data folder.
     """
     rows = training_and_validation_rows(data)
-    alerts = int(np.sum(rows.training.kind == "alert"))
+    alerts = int(np.isin(rows.training.kind, (KNOWN_REAL, "alert")).sum())
     network = train_with_master(
         rows,
         PACKAGED,
         threads=threads,
         progress=progress,
         training={
-            "data": f"{alerts} real ZTF alerts (a night of July 2018, and alerts in brokers' files); made of them "
-            f"{SHARES['variants']} variants and {SHARES['hybrid']} hybrids; simulated candidates: {SHARES['ztf']} of "
+            "data": f"{alerts} real ZTF alerts (a night of July 2018, alerts in brokers' files and in other public "
+            f"repositories); made of them {SHARES['variants']} variants and {SHARES['hybrid']} hybrids; simulated candidates: {SHARES['ztf']} of "
             f"ZTF, {SHARES['des']} of DES, {SHARES['rubin']} of Rubin",
-            "labels": "alerts and variants: braai d6_m9 as teacher; hybrids and simulated candidates: the truth; "
+            "labels": "alerts of objects that are known to be real: real; other alerts, and variants: braai d6_m9 as "
+            "teacher, of less weight where it is not sure; hybrids and simulated candidates: the truth; "
             f"{_TRUST:g} of each target is the opinion of a network of all columns that learned from the same rows",
         },
         metrics={
-            "validation labels": "alerts and variants: braai d6_m9 above 0.5, which is agreement, not accuracy; "
-            "hybrids and simulated candidates: the truth"
+            "validation labels": "alerts of objects that are known to be real: real; other alerts, and variants: braai "
+            "d6_m9 above 0.5, which is agreement, not accuracy; hybrids and simulated candidates: the truth"
         },
     )
     metrics = {**network.header.metrics, **metrics_by_kind(network, rows.validation)}
@@ -140,7 +141,7 @@ def train_with_master(
 
 def training_and_validation_rows(data: Path) -> TrainingSplit:
     """Return the rows that ``stampnet`` learns from, and those that stop and calibrate it."""
-    return PACKAGED.rows(real_alerts(data), data / "braai" / "braai_d6_m9.npz")
+    return PACKAGED.rows(all_alerts(data), data / "braai" / "braai_d6_m9.npz")
 
 
 def blended_targets(rows: LabelledStamps, master: Network) -> NDArray[np.float32]:
@@ -154,7 +155,7 @@ def metrics_by_kind(network: Network, rows: LabelledStamps) -> dict[str, Json]:
     score = network.score(rows.stamps).score
     simulated = np.char.startswith(rows.group.astype(np.str_), "simulated")
     parts = {
-        "agreement with braai above 0.5, alerts of validation": rows.kind == "alert",
+        "alerts of validation, known real or braai above 0.5": np.isin(rows.kind, (KNOWN_REAL, "alert")),
         "accuracy on hybrids of validation": ~simulated & ~np.isin(rows.kind, (KNOWN_REAL, "alert", "variant")),
         "accuracy on simulated candidates of validation": simulated,
     }
