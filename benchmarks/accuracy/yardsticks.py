@@ -11,7 +11,7 @@ objects, thresholds and all; differences from --against are paired.
 WHAT is a packaged model or a model file, a file of scores (CSV, Parquet: candidate_id, score), ``braai`` (the
 teacher's own scores), or a folder with ``fold_0.safetensors`` to ``fold_4.safetensors``: each alert is then scored by
 the model of its fold, which has not seen its object (space2vec.studies.object_folds). Without --scores these are the
-packaged models, which learned from most of the alerts: what they have never seen stands apart, under ``ztf/more``.
+packaged models, which learned from most of the alerts.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from space2vec.models.load import Model
 from space2vec.reading import read_scores
 from space2vec.reading.table_file import TABLE_SUFFIXES
 from space2vec.studies.object_folds import FOLDS, train_and_test_rows
-from space2vec.studies.packaged.alerts import KNOWN_REAL, SURE_BOGUS, SURE_REAL, all_alerts, real_alerts
+from space2vec.studies.packaged.alerts import KNOWN_REAL, SURE_BOGUS, SURE_REAL, all_alerts
 
 __all__ = [
     "RESULTS",
@@ -186,15 +186,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = all_alerts(arguments.data)
     truth = truth_of(rows)
     scores = {name: scores_of(what, rows) for name, what in wanted.items()}
-    parts = {"all": np.ones(len(rows), dtype=bool)}
-    if not any(Path(what).is_dir() for what in wanted.values()):
-        seen = real_alerts(arguments.data).group
-        parts["ztf/more, objects that the packaged models have not seen"] = ~np.isin(rows.group, seen)
-    results = {}
-    for part, here in parts.items():
-        own = {name: score[here] for name, score in scores.items()}
-        results[part] = yardsticks(own, truth[here], against=arguments.against, bootstrap=arguments.bootstrap)
-        print_part(f"{arguments.title}, {part}", results[part])
+    results = {"all": yardsticks(scores, truth, against=arguments.against, bootstrap=arguments.bootstrap)}
+    print_part(arguments.title, results["all"])
     print(describe_strata(truth.strata))
     write_record(arguments, {name: int(here.sum()) for name, here in truth.strata.items()}, results)
     return 0

@@ -78,6 +78,11 @@ _ZTF_LICENCES = (
     "weights of braai d6_m9 (Duev et al. 2019), whose scores are labels: MIT",
     "simulated candidates: made by space2vec",
 )
+#: Those of networks that learned from all alerts of the data folder.
+_ALL_ZTF_LICENCES = (
+    *_ZTF_LICENCES,
+    "further ZTF alerts in public repositories, some without a licence: not redistributed with the model",
+)
 _DES_LICENCES = (
     "the DES autoScan table (Goldstein et al. 2015), public without a licence: it is not redistributed with the model",
 )
@@ -115,7 +120,7 @@ NOTES: dict[str, ModelNotes] = {
         "The default: a small network of integers on planes and features of a candidate.",
         "ZTF; DES and Rubin in simulations",
         _STAMP_LIMITS,
-        _ZTF_LICENCES,
+        _ALL_ZTF_LICENCES,
     ),
     "stampnet-fast": ModelNotes(
         "A cascade: a network without the template decides where it is certain, and stampnet the rest.",
@@ -125,7 +130,7 @@ NOTES: dict[str, ModelNotes] = {
             "table for both.",
             *_STAMP_LIMITS,
         ),
-        _ZTF_LICENCES,
+        _ALL_ZTF_LICENCES,
     ),
     "tablenet": ModelNotes(
         "A network on the 38 columns of autoScan, for DES tables.",
@@ -144,10 +149,7 @@ NOTES: dict[str, ModelNotes] = {
             "stars, and asteroids that moved little.",
             "Vectors of two versions of the network cannot be compared.",
         ),
-        (
-            *(licence for licence in _ZTF_LICENCES if "braai" not in licence),
-            "further ZTF alerts in public repositories, some without a licence: not redistributed with the model",
-        ),
+        tuple(licence for licence in _ALL_ZTF_LICENCES if "braai" not in licence),
     ),
 }
 

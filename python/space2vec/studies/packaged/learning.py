@@ -1,4 +1,4 @@
-"""Training rows of ``stampnet`` and their augmentation: those of the packaged network, and a candidate recipe."""
+"""Training rows of ``stampnet`` and their augmentation: those of the packaged network, and of two others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from space2vec.training.network import TrainingSplit, split_validation
 from space2vec.training.teacher import StampScorer, add_teacher_scores
 
 __all__ = [
-    "HARDENED", "HARD_KINDS", "MODERATE", "PACKAGED", "RECIPES", "SHARES", "TODAY", "LearningRecipe", "Shares", "stampnet_rows",
+    "HARDENED", "HARD_KINDS", "MODERATE", "PACKAGED", "RECIPES", "SHARES", "TODAY", "LearningRecipe", "Shares",
+    "stampnet_rows",
 ]  # fmt: skip
 
 #: Number of rows of each kind that are added to the real alerts.

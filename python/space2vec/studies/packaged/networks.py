@@ -62,8 +62,8 @@ def build_stampnet(
         progress=progress,
         training={
             "data": f"{alerts} real ZTF alerts (a night of July 2018, alerts in brokers' files and in other public "
-            f"repositories); made of them {SHARES['variants']} variants and {SHARES['hybrid']} hybrids; simulated candidates: {SHARES['ztf']} of "
-            f"ZTF, {SHARES['des']} of DES, {SHARES['rubin']} of Rubin",
+            f"repositories); made of them {SHARES['variants']} variants and {SHARES['hybrid']} hybrids; simulated "
+            f"candidates: {SHARES['ztf']} of ZTF, {SHARES['des']} of DES, {SHARES['rubin']} of Rubin",
             "labels": "alerts of objects that are known to be real: real; other alerts, and variants: braai d6_m9 as "
             "teacher, of less weight where it is not sure; hybrids and simulated candidates: the truth; "
             f"{_TRUST:g} of each target is the opinion of a network of all columns that learned from the same rows",
