@@ -71,6 +71,12 @@ def tune(few: LabelledStamps, start: Network, seed: int, **how: Any) -> Network:
     )
 
 
+def tune_with_others(few: LabelledStamps, others: LabelledStamps, start: Network, seed: int) -> Network:
+    """Fine-tune on labels and on what the network that they give says of candidates without labels."""
+    how = replace(tuning_settings(len(few) + len(others)), seed=seed)
+    return train_network(few, start=start, unlabelled=others.stamps, fit_settings=how, threads=1, folds=0)
+
+
 def from_nothing(few: LabelledStamps, seed: int) -> Network:
     """Train from random weights, with the epochs and small batches that suit few rows, on all of them."""
     how = replace(tuning_settings(len(few)), seed=seed, learning_rate=FitSettings().learning_rate)
@@ -98,12 +104,13 @@ def curves(
     start: Network, target: str, labels: list[int], seeds: int, ways: list[str], known: set[tuple[int, int, str]]
 ) -> Iterator[tuple[dict[str, Any], Network | Forest]]:
     """Yield the models of each number of labels, seed and way, but for the known ones."""
-    makers: dict[str, Callable[[LabelledStamps, int], Network | Forest]] = {
-        "forest, tuned": tuned_forest,
-        "forest from nothing": forest_from_nothing,
-        "fine-tuned": lambda few, seed: tune(few, start, seed),
-        "fine-tuned, nothing frozen": lambda few, seed: tune(few, start, seed, frozen=()),
-        "from nothing": from_nothing,
+    makers: dict[str, Callable[[LabelledStamps, LabelledStamps, int], Network | Forest]] = {
+        "forest, tuned": lambda few, _, seed: tuned_forest(few, seed),
+        "forest from nothing": lambda few, _, seed: forest_from_nothing(few, seed),
+        "fine-tuned": lambda few, _, seed: tune(few, start, seed),
+        "fine-tuned, nothing frozen": lambda few, _, seed: tune(few, start, seed, frozen=()),
+        "fine-tuned, the others unlabelled": lambda few, others, seed: tune_with_others(few, others, start, seed),
+        "from nothing": lambda few, _, seed: from_nothing(few, seed),
     }
     for seed in range(seeds):
         wanted = [(count, seed, way) for count in labels for way in ways]
@@ -112,7 +119,7 @@ def curves(
         most = draw(target, max(POOL, *labels), LABEL_SEED + seed)
         for count, _, way in wanted:
             if (count, seed, way) not in known:
-                yield {"labels": count, "seed": seed, "way": way}, makers[way](most[:count], seed)
+                yield {"labels": count, "seed": seed, "way": way}, makers[way](most[:count], most[count:], seed)
 
 
 def table(results: dict[str, Any]) -> str:

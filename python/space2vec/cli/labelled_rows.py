@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from glob import has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from space2vec.data.labelled_stamps import LabelledStamps
+    from space2vec.data.stamps import Stamps
     from space2vec.data.tables import Features
     from space2vec.reading import AnyBatch, Limits, Problem
     from space2vec.reading.inputs import InputFiles
@@ -187,14 +188,24 @@ def _print_notes(labels: LabelTable) -> None:
         print_line(note)
 
 
-def read_labelled_stamps(arguments: argparse.Namespace, problems: Problems) -> LabelledStamps:
-    """Read the stamps of the inputs that a table labels; the others are passed over batch by batch.
+class TrainingStamps(NamedTuple):
+    """Stamps that a table labels, and some of the others."""
+
+    labelled: LabelledStamps
+    unlabelled: Stamps | None
+
+
+def read_labelled_stamps(arguments: argparse.Namespace, problems: Problems) -> TrainingStamps:
+    """Read the stamps of the inputs that a table labels, and as many of the others as ``--unlabelled`` says.
+
+    The others are drawn at random from all inputs; those that are not drawn are passed over batch by batch.
 
     Raises
     ------
     ValueError
         If an input is a table of features, or no stamp has a label.
     """
+    from space2vec.data import flags
     from space2vec.data.labelled_stamps import LabelledStamps
     from space2vec.data.own_pixels import without_other_pixels
     from space2vec.data.stamps import Stamps
@@ -205,6 +216,7 @@ def read_labelled_stamps(arguments: argparse.Namespace, problems: Problems) -> L
     if found.features is not None:
         raise ValueError("a network of stamps learns from pixels, and the input is a table of features")
     kept: list[LabelledStamps] = []
+    others = _Drawn(arguments.unlabelled or 0, arguments.seed)
     total, example = 0, ""
     for part in read_batches(argparse.Namespace(**{**vars(arguments), "inputs": found}), "read", problems):
         assert isinstance(part.rows, Stamps)
@@ -212,6 +224,7 @@ def read_labelled_stamps(arguments: argparse.Namespace, problems: Problems) -> L
         real = labels.of(part.rows.candidate_id, paths)
         example = example or labels.needed(part.rows.candidate_id, paths)
         total += len(real)
+        others.add(part.rows, np.flatnonzero(np.isnan(real) & flags.scorable(part.rows.flags)))
         if len(rows := np.flatnonzero(~np.isnan(real))):
             stamps = without_other_pixels(part.rows[rows])
             kept.append(LabelledStamps(stamps, real[rows].astype(np.int8), np.full(len(rows), "labelled")))
@@ -220,7 +233,49 @@ def read_labelled_stamps(arguments: argparse.Namespace, problems: Problems) -> L
     print_line(f"{total} rows: {len(chosen)} with a label, {total - len(chosen)} without")
     if not len(chosen):
         raise ValueError(f"no row has a label; {example}")
-    return chosen
+    return TrainingStamps(chosen, others.stamps() if arguments.unlabelled else None)
+
+
+class _Drawn:
+    """Rows that are drawn at random from batches that come one after the other.
+
+    Parameters
+    ----------
+    most : int
+        The most rows to keep.
+    seed : int
+        Of the draw, which depends on the order of the rows and not on the batches.
+    """
+
+    def __init__(self, most: int, seed: int) -> None:
+        self._most, self._random = most, np.random.default_rng([seed, 6])
+        self._parts: list[Stamps] = []
+        self._lot = np.empty(0)
+
+    def add(self, stamps: Stamps, rows: NDArray[np.intp]) -> None:
+        """Draw among some rows of the next batch and those that were kept so far; the lowest lots are kept."""
+        from space2vec.data.own_pixels import without_other_pixels
+        from space2vec.data.stamps import Stamps
+
+        lot = self._random.random(len(rows))
+        if self._lot.size >= self._most:
+            better = lot < np.max(self._lot, initial=0.0)
+            rows, lot = rows[better], lot[better]
+        if not self._most or not len(rows):
+            return
+        self._parts.append(without_other_pixels(stamps[rows]))
+        self._lot = np.concatenate([self._lot, lot])
+        if self._lot.size > 2 * self._most:
+            held = np.sort(np.argsort(self._lot)[: self._most])
+            self._parts = [without_other_pixels(Stamps.concatenate(self._parts)[held])]
+            self._lot = self._lot[held]
+
+    def stamps(self) -> Stamps:
+        """Return the rows that were drawn, in their order."""
+        from space2vec.data.stamps import Stamps
+
+        held = np.sort(np.argsort(self._lot)[: self._most])
+        return Stamps.concatenate(self._parts)[held]
 
 
 def paths_of_rows(part: AnyBatch, found: InputFiles) -> list[str]:

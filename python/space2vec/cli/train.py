@@ -97,6 +97,13 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         help="begin with the weights of a packaged network, a model file or a run folder, and freeze its first stages",
     )
     parser.add_argument(
+        "--unlabelled",
+        type=positive,
+        metavar="N",
+        help="with --labels: learn from N candidates of the inputs without a label as well, by what a network says of "
+        "them that has learned from the labels (default: from labels alone)",
+    )
+    parser.add_argument(
         "--freeze",
         metavar="STAGE,STAGE,...",
         help="with --from: modules whose weights stay as they are; none: fit all (default: the convolutions of "
@@ -238,6 +245,8 @@ def _train_network(arguments: argparse.Namespace) -> int:
         raise ValueError("--freeze goes with --from MODEL, whose weights stay as they are")
     if arguments.module is not None and arguments.start is None:
         raise ValueError("--module goes with --from MODEL, the file of its weights")
+    if arguments.unlabelled is not None and arguments.labels is None:
+        raise ValueError("--unlabelled goes with --labels FILE: every row of a data set has a label")
     from dataclasses import replace
 
     from space2vec.training import train_network
@@ -258,16 +267,21 @@ def _train_network(arguments: argparse.Namespace) -> int:
     FitSettings(**changes, seed=arguments.seed)
 
     problems = Problems()
-    rows = read_labelled_stamps(arguments, problems) if arguments.labels else _read_datasets(arguments.inputs)
+    if arguments.labels:
+        rows, unlabelled = read_labelled_stamps(arguments, problems)
+    else:
+        rows, unlabelled = _read_datasets(arguments.inputs), None
     validation = None if arguments.validation is None else read_dataset(arguments.validation)
     print_lines(f"{rows!r}")
-    settings = FitSettings() if start is None else tuning_settings(len(rows))
+    count = len(rows) + (0 if unlabelled is None else len(unlabelled))
+    settings = FitSettings() if start is None else tuning_settings(count)
     frozen = None if arguments.freeze is None else _stages(arguments.freeze)
     network = train_network(
         rows,
         **kind,
         start=start,
         frozen=frozen,
+        unlabelled=unlabelled,
         validation=validation,
         fit_settings=replace(settings, **changes, seed=arguments.seed, device=arguments.device),
         folder=arguments.output,
@@ -386,6 +400,7 @@ def _measured(score: NDArray[np.float32], rows: LabelledRows) -> Evaluation:
 
 def _print_epoch(metrics: dict[str, float]) -> None:
     fold = f"without fold {metrics['fold']:.0f}, " if "fold" in metrics else ""
+    alone = "labels alone, " if "labels alone" in metrics else ""
     shown = {"loss": "loss", "validation_loss": "validation loss", "validation_auc": "AUC"}
     figures = ", ".join(f"{shown[name]} {metrics[name]:.4f}" for name in shown if name in metrics)
-    print_progress(f"{fold}epoch {metrics['epoch'] + 1:.0f}: {figures}")
+    print_progress(f"{fold}{alone}epoch {metrics['epoch'] + 1:.0f}: {figures}")

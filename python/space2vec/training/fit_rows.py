@@ -14,7 +14,7 @@ from space2vec.data.stamps import Stamps
 from space2vec.model_files.needs import Needs
 from space2vec.training.loop import FitRows
 
-__all__ = ["digest_rows", "fit_rows"]
+__all__ = ["digest_rows", "digest_stamps", "fit_rows"]
 
 #: Rows that are prepared at a time.
 _BLOCK = 2048
@@ -22,9 +22,17 @@ _BLOCK = 2048
 
 def digest_rows(rows: LabelledStamps) -> str:
     """Return a digest of the pixels of rows and of every column that training depends on."""
-    digest = hashlib.sha256(rows.stamps.buffer.data)
-    stamps = rows.stamps
-    for column in (stamps.offset, stamps.shape, stamps.centre, stamps.flags, rows.label, rows.weight, rows.teacher):
+    return _digest(rows.stamps, rows.label, rows.weight, rows.teacher)
+
+
+def digest_stamps(stamps: Stamps) -> str:
+    """Return a digest of the pixels of candidates without a label and of every column that training depends on."""
+    return _digest(stamps)
+
+
+def _digest(stamps: Stamps, *columns: NDArray[np.generic]) -> str:
+    digest = hashlib.sha256(stamps.buffer.data)
+    for column in (stamps.offset, stamps.shape, stamps.centre, stamps.flags, *columns):
         digest.update(np.ascontiguousarray(column).tobytes())
     return digest.hexdigest()[:16]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import evaluation, registry
+from space2vec import backends, evaluation, registry
 from space2vec.architectures import NETWORKS, build
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.model_files.header import Header
@@ -24,15 +24,17 @@ from space2vec.plans.recipe import Recipe
 from space2vec.training.augment import Augmentation, augment
 from space2vec.training.cross_fit import cross_fit, deal_folds
 from space2vec.training.dataset import split
-from space2vec.training.fit_rows import digest_rows, fit_rows
+from space2vec.training.fit_rows import digest_rows, digest_stamps, fit_rows
 from space2vec.training.loop import FitRows, FitSettings, best_temperature, fit, logits, torch_device
 from space2vec.training.missing_pixels import gather_patterns
 from space2vec.training.run_folder import RunFolder
 from space2vec.training.tuning import CROSS_FITTED, FOLDS, FROZEN, HELD_OUT, TEMPERATURE_SPREAD, freeze, tuning_settings
+from space2vec.training.unlabelled import scored_alone, with_opinions
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from space2vec.data.stamps import Stamps
     from space2vec.data.types import Json
     from space2vec.model_files.integer_network import IntegerNetwork
 
@@ -85,6 +87,7 @@ def train_network(
     features: str | Sequence[str] | None = None,
     start: Network | None = None,
     frozen: Sequence[str] | None = None,
+    unlabelled: Stamps | None = None,
     teacher: float = 0.0,
     validation: LabelledStamps | None = None,
     folds: int | None = None,
@@ -119,6 +122,10 @@ def train_network(
     frozen : sequence of str, optional
         With `start`: names of modules of the network whose weights stay as they are; by default those of
         :data:`space2vec.training.tuning.FROZEN`.
+    unlabelled : Stamps, optional
+        Further candidates of the survey, without labels, to learn from as well (self-training: Lee 2013, ICML workshop;
+        Xie et al. 2020, arXiv:1911.04252). A first network is fitted to the labels, and the network then to the labels
+        and, with half their weight, to what the first says of the others. Those that cannot be scored are left out.
     teacher : float, optional
         Share of the teacher's score in the target of a row that has one, from 0 to 1; the rest is the label.
     validation : LabelledStamps, optional
@@ -139,7 +146,9 @@ def train_network(
         Go on with the run in the folder, if there is one. Its settings must be the same, but for the patience and for
         the number of epochs, which may be larger: further epochs then have the learning rates of the longer run.
     progress : callable, optional
-        Called with the metrics of each epoch; those of a further network have the number of its fold, ``fold``.
+        Called with the metrics of each epoch; those of a further network have the number of its fold, ``fold``, and
+        those of a network that learns from the labels alone, before one that learns from `unlabelled` too, have
+        ``labels alone``.
     threads : int, optional
         Threads that prepare and measure stamps; one per usable core by default.
     name, training, metrics
@@ -166,7 +175,8 @@ def train_network(
     ModelError
         If the network to start from gives vectors, not scores.
     """
-    how = fit_settings or (FitSettings() if start is None else tuning_settings(len(rows)))
+    count = len(rows) + (0 if unlabelled is None else len(unlabelled))
+    how = fit_settings or (FitSettings() if start is None else tuning_settings(count))
     changes = augmentation or Augmentation()
     torch_device(how.device)  # before anything is written
     header = network_header(architecture, settings, recipe, features, name, start)
@@ -186,6 +196,7 @@ def train_network(
         if len(np.unique(part.label)) < 2:
             raise ValueError(f"the rows {use} must be of both classes; given {len(part)} rows{hint}")
     needs = Needs.of(header)
+    others = None if unlabelled is None else scored_alone(needs, unlabelled, threads)
     about = {
         "rows": len(parts.training), "real": int(parts.training.label.sum()), "validation": len(parts.validation),
         "teacher": teacher, "fit": asdict(how), "augmentation": asdict(changes), **(training or {}),
@@ -195,9 +206,13 @@ def train_network(
         about |= {"from": start.second.id, "frozen": stages}
     if crossed:
         about["folds"] = folds
+    if others is not None:
+        about["unlabelled"] = len(others)
     run = None
     if folder is not None:
         digests = [digest_rows(part) for part in parts]
+        if others is not None:
+            digests.append(digest_stamps(others))
         run_settings = {
             "architecture": header.architecture, "recipe": header.recipe, "features": header.feature_names,
             "data digest": digests, **about,
@@ -209,21 +224,39 @@ def train_network(
     if header.feature_names and start is None:
         _fit_features(module, unchanged)
 
-    def augmented(learned: LabelledStamps) -> Callable[[int], FitRows]:
+    def augmented(learned: LabelledStamps, share: float) -> Callable[[int], FitRows]:
         patterns = gather_patterns(learned.stamps if changes.masks else learned.stamps[:0])
 
         def epoch_rows(epoch: int) -> FitRows:
             rng = np.random.default_rng([how.seed, epoch, 1])
-            return fit_rows(needs, learned, teacher, threads, lambda stamps: augment(stamps, rng, changes, patterns))
+            return fit_rows(needs, learned, share, threads, lambda stamps: augment(stamps, rng, changes, patterns))
 
         return epoch_rows
+
+    def fit_to(
+        module: nn.Module,
+        learned: LabelledStamps,
+        held: FitRows | None,
+        run: RunFolder | None,
+        report: Callable[[dict[str, float]], object] | None,
+    ) -> list[dict[str, float]]:
+        if others is None or not len(others):
+            return fit(module, augmented(learned, teacher), held, how, run, report)
+        first, told = copy.deepcopy(module), None
+        if report is not None:
+            told = lambda metrics: report({**metrics, "labels alone": 1.0})  # noqa: E731
+        of_few = replace(how, batch=min(how.batch, tuning_settings(len(learned)).batch))
+        fit(first, augmented(learned, teacher), held, of_few, None, told)
+        logit = logits(first, backends.on_host().inputs(needs, others, threads).arrays, how.device)
+        both = with_opinions(learned, teacher, others, 1.0 / (1.0 + np.exp(-logit.astype(np.float64))))
+        return fit(module, augmented(both, 1.0), held, how, run, report)
 
     held_out = unchanged if crossed else fit_rows(needs, parts.validation, teacher, threads)
     for use, ready, hint in (("to learn from", unchanged, ""), ("for validation", held_out, advice)):
         if len(np.unique(ready.target > 0.5)) < 2:
             raise ValueError(f"the {len(ready)} rows {use} that can be scored are of one class{hint}")
     _check_end(module, replace(header, training=about, metrics=dict(metrics or {})), unchanged.inputs)
-    history = fit(module, augmented(parts.training), None if crossed else held_out, how, run, progress)
+    history = fit_to(module, parts.training, None if crossed else held_out, run, progress)
     temperature, all_metrics = 1.0, dict(metrics or {})
     if folds or not crossed:
         targets = _describe_targets(parts.validation, teacher)
@@ -234,7 +267,7 @@ def train_network(
                 if header.feature_names and start is None:
                     _fit_features(other, fit_rows(needs, learned, teacher, threads))
                 report = None if progress is None else lambda metrics: progress({**metrics, "fold": number + 1.0})
-                fit(other, augmented(learned), None, how, None, report)
+                fit_to(other, learned, None, None, report)
                 return lambda held: logits(other, held.inputs, how.device)
 
             held_out, logit = cross_fit(rows, fold, lambda held: fit_rows(needs, held, teacher, threads), score_by)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import space2vec as s2v
-from space2vec.cli import main
+from space2vec.cli import labelled_rows, main
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.training.dataset import write_dataset
 
@@ -83,6 +83,33 @@ def test_a_network_is_tuned_to_labels_in_a_file_evaluated_and_scores(
     forest = ["train", "forest", str(alerts), "--labels", str(paths), "--trees", "3", "--folds", "0"]
     assert main([*forest, "-o", str(tmp_path / "forest.safetensors")]) == 0
     assert "80 rows: 30 usable, 50 without a label" in capsys.readouterr().out
+
+
+def test_candidates_without_a_label_are_drawn_to_learn_from(inputs: Path, tmp_path: Path, capsys: Captured) -> None:
+    alerts, labels, run = inputs / "alerts", tmp_path / "labels.csv", tmp_path / "run"
+    names = sorted(path.name for path in alerts.glob("*.avro"))
+    labels.write_text("path,label\n" + "".join(f"{name},{k % 2}\n" for k, name in enumerate(names[:40])))
+    command = ["train", "network", str(alerts), "--labels", str(labels), "--from", "stampnet", "-o", str(run)]
+    assert main([*command, "--epochs", "1", "--unlabelled", "15"]) == 0
+    said = capsys.readouterr()
+    assert "80 rows: 40 with a label, 40 without" in said.out
+    assert "without fold 2, labels alone, epoch 1: loss" in said.out + said.err
+    assert s2v.load(run).header.training["unlabelled"] == 15
+    assert main(["train", "network", str(inputs / "set"), "-o", str(tmp_path / "n"), "--unlabelled", "5"]) == 2
+    assert "--unlabelled goes with --labels FILE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("batch", [1, 7, 100])
+def test_a_draw_takes_all_rows_alike_whatever_the_batches(batch: int) -> None:
+    stamps = s2v.Stamps(np.arange(900, dtype=np.float32).reshape(100, 1, 3, 3), channels=["difference"])
+    drawn = labelled_rows._Drawn(12, 4)
+    for begin in range(0, 100, batch):
+        part = stamps[begin : begin + batch]
+        drawn.add(part, np.flatnonzero(np.arange(begin, begin + len(part)) % 10 > 0))
+    first = [int(drawn.stamps().plane(row, "difference")[0, 0]) // 9 for row in range(12)]
+    lots = np.random.default_rng([4, 6]).random(90)
+    allowed = np.flatnonzero(np.arange(100) % 10 > 0)
+    assert first == allowed[np.sort(np.argsort(lots)[:12])].tolist()
 
 
 def test_what_cannot_be_trained_is_said_before_the_inputs_are_read(

@@ -21,6 +21,7 @@ from space2vec.training import train_network  # noqa: E402
 from space2vec.training.cross_fit import deal_folds  # noqa: E402
 from space2vec.training.loop import FitSettings, best_temperature  # noqa: E402
 from space2vec.training.tuning import freeze, tuning_settings  # noqa: E402
+from space2vec.training.unlabelled import WEIGHT, with_opinions  # noqa: E402
 
 SHORT = replace(tuning_settings(40), epochs=1)
 
@@ -106,6 +107,64 @@ def test_rows_are_cross_fitted_from_nothing_where_that_is_asked_for(few: Labelle
     assert held.header.training["validation"] == 4, "a tenth of each class"
     with pytest.raises(ValueError, match="go without validation"):
         train_network(few, **how, folds=2, validation=few)
+
+
+def test_candidates_without_a_label_teach_what_a_first_network_says_of_them(
+    few: LabelledStamps, start: s2v.Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined: list[tuple[LabelledStamps, np.ndarray, LabelledStamps]] = []
+
+    def join(rows: LabelledStamps, teacher: float, others: s2v.Stamps, score: np.ndarray) -> LabelledStamps:
+        both = with_opinions(rows, teacher, others, score)
+        joined.append((rows, score, both))
+        return both
+
+    monkeypatch.setattr(training_network, "with_opinions", join)
+    others = s2v.simulate(25, survey="rubin", seed=6).stamps
+    blank = s2v.Stamps.concatenate([others, s2v.Stamps([[None, None, None]])])
+    seen: list[dict[str, float]] = []
+    how: dict[str, Any] = {"start": start, "fit_settings": SHORT, "threads": 1}
+    tuned = train_network(few, **how, unlabelled=blank, folds=2, progress=seen.append)
+    assert tuned.header.training["unlabelled"] == 25, "what cannot be scored teaches nothing"
+    assert [("labels alone" in metrics, metrics.get("fold")) for metrics in seen] == [
+        (True, None), (False, None), (True, 1.0), (False, 1.0), (True, 2.0), (False, 2.0),
+    ]  # fmt: skip
+    assert sorted(len(rows) for rows, _, _ in joined)[-1] == 40
+    for rows, score, both in joined:
+        assert len(both) == len(rows) + 25
+        np.testing.assert_array_equal(both.teacher[: len(rows)], rows.label)
+        np.testing.assert_allclose(both.teacher[len(rows) :], score, rtol=1e-6)
+        np.testing.assert_array_equal(both.label[len(rows) :], score > 0.5)
+        assert set(both.weight[len(rows) :].tolist()) == {WEIGHT}
+    # The first network of a fold has not seen the labels of the fold.
+    assert {tuple(rows.stamps.candidate_id.tolist()) for rows, _, _ in joined[1:]} == {
+        tuple(few.stamps.candidate_id[deal_folds(few.group, few.label, 2, SHORT.seed + 7919) != k].tolist())
+        for k in range(2)
+    }
+    # The first network is the one that the labels alone give; integers round its scores.
+    alone = train_network(few, **how, folds=0)
+    assert np.median(np.abs(joined[0][1] - alone.score(others).score)) < 0.005
+    assert "unlabelled" not in alone.header.training
+    assert not np.array_equal(tuned.score(few.stamps).score, alone.score(few.stamps).score)
+
+
+def test_targets_beside_opinions_are_those_of_the_labels_and_the_teacher(few: LabelledStamps) -> None:
+    taught = replace(few, teacher=np.where(np.arange(40) % 2, 0.25, np.nan).astype(np.float32))
+    both = with_opinions(taught, 0.5, few.stamps[:2], np.array([0.9, 0.2]))
+    expected = np.where(np.arange(40) % 2, 0.5 * few.label + 0.125, few.label)
+    np.testing.assert_allclose(both.teacher, [*expected, 0.9, 0.2], rtol=1e-6)
+    assert both.label[40:].tolist() == [1, 0]
+
+
+def test_a_run_goes_on_with_the_same_candidates_without_a_label(
+    few: LabelledStamps, start: s2v.Network, tmp_path: Path
+) -> None:
+    night = s2v.simulate(20, survey="rubin", seed=6).stamps
+    how: dict[str, Any] = {"start": start, "fit_settings": SHORT, "threads": 1, "folds": 0, "folder": tmp_path / "run"}
+    whole = train_network(few, **how, unlabelled=night)
+    assert train_network(few, **how, unlabelled=night, resume=True).id == whole.id
+    with pytest.raises(OutputError, match="data digest"):
+        train_network(few, **how, unlabelled=night[:19], resume=True)
 
 
 def test_a_quarter_of_many_rows_is_held_out(
