@@ -10,12 +10,16 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "benchmarks" / "results"
 FPR = "fpr at mdr 4%"
+#: The results, by the beginning of the names of their files, in the order of the page.
+BENCHMARKS = ("few_labels", "few_labels_unlabelled", "review_labels")
+#: Candidates that few_labels.py draws for each seed.
+POOL = 1000
 SURVEYS = {"rubin": "Rubin", "des": "DES"}
 
 INTRODUCTION = """\
 # Few labels: learning curves
 
-<!-- Written by docs/few_labels.py from benchmarks/results/{few,review}_labels_*.json: `make pages`. -->
+<!-- Written by docs/few_labels.py from benchmarks/results/{few,review}_labels*.json: `make pages`. -->
 
 How good does a model become with few labels of a survey that it has not seen? `benchmarks/accuracy/few_labels.py`
 trains `stampnet` on simulated ZTF candidates alone, and fine-tunes it on labels of a simulated Rubin or DES, as
@@ -27,6 +31,14 @@ trained on the labels alone. Each seed draws other candidates. All models are me
 The figures are false positive rates at a missed detection rate of 4 %: the mean over seeds, and in brackets the
 lowest and the highest. They are those of simulations: they compare ways of training, and promise nothing for a real
 survey.
+"""
+
+UNLABELLED = """\
+## Candidates without a label
+
+`space2vec train network --unlabelled N` learns from candidates without a label as well. Here {labels} of {pool}
+candidates are labelled, and the others are not; the network to start from was trained anew. "The others unlabelled"
+learns from the labels, and then from these and, with half their weight, from what it says of the others.
 """
 
 REVIEW = """\
@@ -88,6 +100,30 @@ def before(record: Mapping[str, Any], way: str) -> str:
     return "-" if start is None else f"{record[start][FPR]:.1%}"
 
 
+def of_unlabelled(records: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what candidates without a label gain."""
+    if not records:
+        return
+    rows = [row for record in records.values() for row in record["curves"]]
+    yield UNLABELLED.format(labels=rows[0]["labels"], pool=POOL)
+    ways = list(dict.fromkeys(row["way"] for row in rows))
+    yield table(
+        ["", *(SURVEYS[name] for name in records)],
+        [
+            ["no labels", *(f"{record['before'][FPR]:.1%}" for record in records.values())],
+            *([way, *(cell(rates(record, way=way).values()) for record in records.values())] for way in ways),
+        ],
+    )
+    for name, record in records.items():
+        both = rates(record, way="fine-tuned, the others unlabelled")
+        for rival in ("fine-tuned", "from nothing"):
+            other = rates(record, way=rival)
+            if shared := both.keys() & other.keys():
+                better = sum(both[seed] < other[seed] for seed in shared)
+                yield f'{SURVEYS[name]}: with the others it is below "{rival}" in {better} of {len(shared)} seeds.'
+    yield ""
+
+
 def of_review(records: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Yield what the choice of candidates gains."""
     if not records:
@@ -107,12 +143,16 @@ def of_review(records: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     yield ""
 
 
-def document(curves: Mapping[str, Mapping[str, Any]], reviews: Mapping[str, Mapping[str, Any]]) -> str:
+def document(
+    curves: Mapping[str, Mapping[str, Any]],
+    unlabelled: Mapping[str, Mapping[str, Any]],
+    reviews: Mapping[str, Mapping[str, Any]],
+) -> str:
     """Return the page."""
     parts = [INTRODUCTION]
     for name, record in curves.items():
         parts += of_survey(SURVEYS[name], record)
-    return "\n".join([*parts, *of_review(reviews)]).rstrip("\n") + "\n"
+    return "\n".join([*parts, *of_unlabelled(unlabelled), *of_review(reviews)]).rstrip("\n") + "\n"
 
 
 def read_results(benchmark: str) -> dict[str, dict[str, Any]]:
@@ -123,7 +163,7 @@ def read_results(benchmark: str) -> dict[str, dict[str, Any]]:
 
 def main() -> None:
     """Write the document."""
-    text = document(read_results("few_labels"), read_results("review_labels"))
+    text = document(*map(read_results, BENCHMARKS))
     (HERE / "few-labels.md").write_text(text, encoding="utf-8")
     print("docs/few-labels.md from the results of few_labels and review_labels")
 

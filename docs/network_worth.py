@@ -57,9 +57,10 @@ CASCADE = """\
 ## The cascade
 
 `stampnet-fast` first runs a small network that takes science and difference only (43 columns; it was trained on the
-rows of `stampnet`, with its scores as targets). It runs `stampnet` only on candidates whose first score is
-from {low:g} to {high:g}: 30 % of the validation rows, which are harder than alerts as they come.
-`benchmarks/accuracy/cascade.py` compares it with `stampnet`, both in integers. The first network multiplies {first:,}
+rows of `stampnet`, with its scores as targets). It runs `stampnet` only on candidates whose first score is uncertain,
+by an interval that holds 30 % of the validation rows, which are harder than alerts as they come.
+`benchmarks/accuracy/cascade.py` compares it with `stampnet`, both in integers. The figures are of the first version of
+both, whose interval was from {low:g} to {high:g}. The first network multiplies {first:,}
 times a candidate, the second, for uncertain candidates, {second:,} times. Both models were trained on most of the
 alerts, including the night.
 
@@ -69,12 +70,12 @@ alerts, including the night.
 candidate, the inputs that both networks take are measured and prepared twice.
 """
 CHANGE = """\
-## The packaged network
+## The first packaged network
 
-The packaged `stampnet` was trained anew: on the columns of `lean`, with pixels clipped at `reach`, and with targets
-of which half is the score of a network of all columns that was trained on the same rows.
-`benchmarks/accuracy/model_change.py` compares it with the one that was packaged before (sha256 {before}) on the same
-rows, in integers and in floats.
+The first packaged `stampnet` (sha256 {now}) was trained on the columns of `lean`, with pixels clipped at `reach`, and
+with targets of which half is the score of a network of all columns that was trained on the same rows.
+`benchmarks/accuracy/model_change.py` compares it with one of all columns (sha256 {before}) on the same rows, in
+integers and in floats. `stampnet v2` has the same structure, and learned from other rows ([Accuracy](accuracy.md)).
 
 Both were trained on 874 of the 987 alerts, including the night; on those the table shows how well each reproduces its
 training data. Neither has seen the 161 alerts called `more`, nor the simulated candidates. The hybrids were generated
@@ -221,7 +222,7 @@ def document(
         of_parts(worth["results"]),
         CHOICE.format(choice=choice.strip()) if choice else "",
         f"Measured {worth['date'][:10]} on {worth['machine']}.\n",
-        CHANGE.format(before=change["before"]["sha256"][:12]),
+        CHANGE.format(**{part: change[part]["sha256"][:12] for part in ("before", "now")}),
         of_change(change),
         f"Measured {change['date'][:10]} on {change['machine']}.\n",
         CASCADE.format(**dict(zip(("low", "high"), cascade["doubt"], strict=True)), **cascade["multiplications"]),
