@@ -68,7 +68,7 @@ def load(name_or_path: str | os.PathLike[str] = "default", *, module: nn.Module 
     --------
     >>> model = s2v.load("default")
     >>> model.name
-    'stampnet'
+    'stampnet v2'
     >>> scores = model.score(s2v.simulate(20, seed=2).stamps)
     >>> scores.score.shape
     (20,)

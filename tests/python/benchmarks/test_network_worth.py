@@ -148,7 +148,8 @@ def test_the_document_tells_every_variant_and_what_integers_change(docs_script: 
     }  # fmt: skip
     both = {"before": 0.96, "now": 0.97, "difference": [0.01, -0.002, 0.03]}
     change = {
-        "date": "2026-01-04T03:04:05", "machine": "a processor", "before": {"sha256": "0123456789abcdef"},
+        "date": "2026-01-04T03:04:05", "machine": "a processor",
+        "before": {"sha256": "0123456789abcdef"}, "now": {"sha256": "fedcba9876543210"},
         "results": {"more": {"rows": 161, "before and now": {"auc": both, "fpr at mdr 4%": both}}},
     }  # fmt: skip
     cascade = {
@@ -173,6 +174,7 @@ def test_the_document_tells_every_variant_and_what_integers_change(docs_script: 
     assert "| `stampnet` | night | 1,000 | 4 | 0.00010 | 0.0020 | 0.030 | 2 (0.20%) | +0.00040 |" in text
     assert "Take the lean one." in text
     assert "(sha256 0123456789ab)" in text
+    assert "(sha256 fedcba987654)" in text
     assert "| more | 161 | 0.9600 | 0.9700 | +0.0100 (-0.0020 .. +0.0300) | 96.00% | 97.00% | +1.00% (" in text
 
 

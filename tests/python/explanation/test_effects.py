@@ -163,7 +163,7 @@ def test_a_feature_of_a_network_is_replaced_by_its_median(night: s2v.Stamps) -> 
     inputs = model.inputs(night[7])
     assert inputs.planes is not None
     assert inputs.columns is not None
-    median = model_files.read(packaged()[model.name])[1]["scale.median"]
+    median = model_files.read(packaged()["stampnet"])[1]["scale.median"]
     for position, name in enumerate(model.feature_names):
         columns = inputs.columns.copy()
         columns[0, position] = median[position]

@@ -13,7 +13,7 @@ from space2vec.data.stamps import Stamps
 from space2vec.errors import ReadError
 from space2vec.studies.object_folds import object_folds
 from space2vec.studies.packaged import alerts
-from space2vec.studies.packaged.learning import HARD_KINDS, HARDENED, RECIPES, TODAY
+from space2vec.studies.packaged.learning import HARD_KINDS, HARDENED, MODERATE, PACKAGED, RECIPES, TODAY
 from space2vec.training.augment import Augmentation
 
 
@@ -79,7 +79,8 @@ def test_hard_kinds_are_the_share_of_the_bogus_that_is_asked_for() -> None:
     night = s2v.simulate(80, seed=1, kinds=kinds)
     assert 0.15 < np.isin(night.kinds[night.labels == 0], HARD_KINDS).mean() < 0.55
     assert TODAY.kinds() is None
-    assert set(RECIPES) == {"today", "hardened"}
+    assert set(RECIPES) == {"today", "hardened", "moderate"}
+    assert PACKAGED is MODERATE
 
 
 def test_a_fold_is_trained_once_and_resumed(some: LabelledStamps, tmp_path: Path) -> None:

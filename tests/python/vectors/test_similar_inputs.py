@@ -176,7 +176,7 @@ def test_what_it_refuses(night, index, vector_file, similar, tmp_path, capsys):
     pq.write_table(pa.table({"vector": [1.0]}), tmp_path / "floats.parquet")
     pq.write_table(wide.to_arrow().drop_columns("vector"), tmp_path / "no_vectors.parquet")
     for query, model, message in (
-        (night, "stampnet", "the model 'stampnet' gives scores, not vectors"),
+        (night, "stampnet", f"the model {s2v.load('stampnet').name!r} gives scores, not vectors"),
         (night, other, f"the index holds vectors by {index.model}, and {other} is {s2v.load(other).id}"),
         (night, None, f"the index holds vectors by {index.model}, and vectornet is vectornet "),
         (tmp_path / "folder", vector_file, "holds no file that can be read"),

@@ -18,7 +18,7 @@ from space2vec.backends.cuda.pipeline import Pipeline, embed_pipeline, feature_p
 from space2vec.data.arrays import lies_on_device
 from space2vec.data.channels import CHANNELS
 from space2vec.data.device.event import Event
-from space2vec.data.device.extension import translate_errors
+from space2vec.data.device.extension import raise_translated, translate_errors
 from space2vec.data.device.view import View, view
 from space2vec.data.stamps import Stamps
 from space2vec.data.tables import Features, Scores
@@ -59,7 +59,7 @@ class Cuda:
         if stamps.device_pixels is None:
             return feature_pipeline(plan, self._ordinal).run_one(stamps)
         results = DeviceResults(self._module, stamps.device_pixels)
-        with translate_errors(self._ordinal):
+        try:
             sets = plan.sets
             columns = stamp_columns(sets)
             measure(results, stamps, sets, len(columns), paper=plan.convention == "paper")
@@ -68,6 +68,9 @@ class Cuda:
                 table = plan.in_columns(view(values, "values").to_host(), stamps.catalogue)
                 results.upload("table", table)
                 values = results.result("table")
+        except Exception as error:
+            raise_translated(error, self._ordinal)
+            raise
 
         def flags() -> NDArray[np.uint32]:
             return kernels.active().join_flags(stamps.offset, stamps.flags, read_flags())
@@ -172,9 +175,12 @@ class Cuda:
         if not isinstance(source, Stamps) or source.device_pixels is None:
             return score_pipeline(engine, model, self._ordinal, checked=True).run_one(source)
         results = DeviceResults(self._module, source.device_pixels)
-        with translate_errors(self._ordinal):
+        try:
             score(results, engine, model, source)
             values, read_flags = results.results("score")
+        except Exception as error:
+            raise_translated(error, self._ordinal)
+            raise
         ids = source.object_id, source.candidate_id
         return Scores(values, read_flags, *ids, model.id, self.name, columns=source.columns)
 
@@ -184,9 +190,12 @@ class Cuda:
         if stamps.device_pixels is None:
             return embed_pipeline(engine, model, self._ordinal, checked=True).run_one(stamps)
         results = DeviceResults(self._module, stamps.device_pixels)
-        with translate_errors(self._ordinal):
+        try:
             embed(results, engine, model, stamps)
             values, read_flags = results.results("vectors")
+        except Exception as error:
+            raise_translated(error, self._ordinal)
+            raise
         ids = stamps.object_id, stamps.candidate_id
         return Vectors(values, read_flags, *ids, model.id, self.name, columns=stamps.columns)
 
