@@ -11,7 +11,7 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "benchmarks" / "results"
 FPR = "fpr at mdr 4%"
 #: The results, by the beginning of the names of their files, in the order of the page.
-BENCHMARKS = ("few_labels", "few_labels_unlabelled", "review_labels")
+BENCHMARKS = ("few_labels", "few_labels_unlabelled", "review_labels", "review_labels_unlabelled")
 #: Candidates that few_labels.py draws for each seed.
 POOL = 1000
 SURVEYS = {"rubin": "Rubin", "des": "DES"}
@@ -124,12 +124,20 @@ def of_unlabelled(records: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     yield ""
 
 
-def of_review(records: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def of_review(records: Mapping[str, Mapping[str, Any]], unlabelled: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Yield what the choice of candidates gains."""
     if not records:
         return
     first = next(iter(records.values()))
     yield REVIEW.format(labels=first["curves"][0]["labels"], pool=first["pool"])
+    yield from of_choices(records)
+    if unlabelled:
+        yield "The same where the candidates that are not chosen are learned from without labels (`--unlabelled`):\n"
+        yield from of_choices(unlabelled)
+
+
+def of_choices(records: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a table of the ways of choosing, and how often the review is better than chance."""
     ways = list(dict.fromkeys(row["way"] for record in records.values() for row in record["curves"]))
     yield table(
         ["", *(SURVEYS[name] for name in records)],
@@ -147,12 +155,13 @@ def document(
     curves: Mapping[str, Mapping[str, Any]],
     unlabelled: Mapping[str, Mapping[str, Any]],
     reviews: Mapping[str, Mapping[str, Any]],
+    reviews_unlabelled: Mapping[str, Mapping[str, Any]],
 ) -> str:
     """Return the page."""
     parts = [INTRODUCTION]
     for name, record in curves.items():
         parts += of_survey(SURVEYS[name], record)
-    return "\n".join([*parts, *of_unlabelled(unlabelled), *of_review(reviews)]).rstrip("\n") + "\n"
+    return "\n".join([*parts, *of_unlabelled(unlabelled), *of_review(reviews, reviews_unlabelled)]).rstrip("\n") + "\n"
 
 
 def read_results(benchmark: str) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy.few_labels import LABEL_SEED, POOL, add_options, begin, draw, keep, measure, table, tune
+from benchmarks.accuracy.few_labels import (
+    LABEL_SEED,
+    POOL,
+    add_options,
+    begin,
+    draw,
+    keep,
+    measure,
+    table,
+    tune,
+    tune_with_others,
+)
 from space2vec import compute
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.models.network import Network
@@ -48,28 +59,38 @@ def at_random(pool: LabelledStamps, start: Network, count: int) -> NDArray[np.in
     return np.arange(count)
 
 
+WAYS: dict[str, Callable[[LabelledStamps, Network, int], NDArray[np.intp]]] = {
+    "review": by_review,
+    "random": at_random,
+    "doubt": by_doubt,
+}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_options(parser)
     parser.add_argument("--labels", type=int, default=200)
     parser.add_argument("--pool", type=int, default=POOL, help="candidates to choose from")
+    parser.add_argument("--unlabelled", action="store_true", help="learn from the candidates that are not chosen too")
+    parser.add_argument("--ways", nargs="+", choices=tuple(WAYS), default=tuple(WAYS))
     options = parser.parse_args(argv)
     start, test, results = begin("review_labels", options)
-    results["pool"] = options.pool
+    results |= {"pool": options.pool, "unlabelled": options.unlabelled}
     known = {(row["seed"], row["way"]) for row in results.get("curves", [])}
-    ways: dict[str, Callable[[LabelledStamps, Network, int], NDArray[np.intp]]] = {
-        "review": by_review, "random": at_random, "doubt": by_doubt,
-    }  # fmt: skip
     for seed in range(options.seeds):
-        if known >= {(seed, way) for way in ways}:
+        if known >= {(seed, way) for way in options.ways}:
             continue
         pool = draw(options.target, options.pool, LABEL_SEED + seed)
-        for way, choose in ways.items():
+        for way in options.ways:
             if (seed, way) not in known:
-                chosen = pool[choose(pool, start, options.labels)]
+                rows = WAYS[way](pool, start, options.labels)
+                chosen, others = pool[rows], pool[np.setdiff1d(np.arange(len(pool)), rows)]
+                tuned = (
+                    tune_with_others(chosen, others, start, seed) if options.unlabelled else tune(chosen, start, seed)
+                )
                 found = {"labels": len(chosen), "seed": seed, "way": way, "real": int(chosen.label.sum())}
-                keep(options.json, results, {**found, **measure(tune(chosen, start, seed), test)})
+                keep(options.json, results, {**found, **measure(tuned, test)})
     print(table(results))
     return 0
 

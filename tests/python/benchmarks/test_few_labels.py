@@ -39,17 +39,19 @@ def test_means_ranges_and_seeds_are_counted(docs: ModuleType) -> None:
         "before": {RATE: 0.4}, "forest before": {RATE: 0.5}, "pool": 1000,
         "curves": [*rows("fine-tuned", 0.1, 0.2, 0.3), *rows("from nothing", 0.3, 0.1)],
     }  # fmt: skip
-    text = docs.document({"rubin": record}, {}, {})
+    text = docs.document({"rubin": record}, {}, {}, {})
     assert "| fine-tuned | 40.0% | 20.0% (10.0% to 30.0%; 3 seeds) |" in text
     assert "leaves 50% of the rate" in text
     assert "below training from nothing in 1 of 2 seeds" in text
     review = {"pool": 1000, "curves": [*rows("review", 0.1, 0.2), *rows("random", 0.2, 0.1)]}
-    assert "better than random in 1 of 2 seeds" in docs.document({}, {}, {"des": review})
+    text = docs.document({}, {}, {"des": review}, {"rubin": review})
+    assert "DES: what the review asks for is better than random in 1 of 2 seeds" in text
+    assert text.index("without labels (`--unlabelled`)") < text.index("Rubin: what the review asks for")
     others = {
         "before": {RATE: 0.4},
         "curves": [*rows("fine-tuned", 0.1, 0.2), *rows("fine-tuned, the others unlabelled", 0.05, 0.3)],
     }
-    text = docs.document({}, {"des": others}, {})
+    text = docs.document({}, {"des": others}, {}, {})
     assert "| no labels | 40.0% |" in text
     assert 'DES: with the others it is below "fine-tuned" in 1 of 2 seeds.' in text
 
