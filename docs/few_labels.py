@@ -72,6 +72,19 @@ def rates(record: Mapping[str, Any], **wanted: object) -> dict[int, float]:
     return {row["seed"]: row[FPR] for row in rows}
 
 
+def seeds_below(of_one: Mapping[int, float], rival: Mapping[int, float]) -> str:
+    """Return in how many of the seeds that both have rates are below those of a rival; nothing if they share none."""
+    both = of_one.keys() & rival.keys()
+    return f"{sum(of_one[seed] < rival[seed] for seed in both)} of {len(both)} seeds" if both else ""
+
+
+def by_survey(records: Mapping[str, Mapping[str, Any]], *first: Iterable[str]) -> str:
+    """Return a table with a row for each way and a column for each survey, below rows that come first."""
+    ways = dict.fromkeys(row["way"] for record in records.values() for row in record["curves"])
+    rows = ([way, *(cell(rates(record, way=way).values()) for record in records.values())] for way in ways)
+    return table(["", *(SURVEYS[name] for name in records)], [*first, *rows])
+
+
 def of_survey(name: str, record: Mapping[str, Any]) -> Iterator[str]:
     """Yield the learning curves of one survey, and what they say of the network with 200 labels."""
     counts = sorted({row["labels"] for row in record["curves"]})
@@ -88,9 +101,8 @@ def of_survey(name: str, record: Mapping[str, Any]) -> Iterator[str]:
     if tuned:
         ratio = sum(tuned.values()) / len(tuned) / record["before"][FPR]
         yield f"With 200 labels, fine-tuning leaves {ratio:.0%} of the rate of the network without labels."
-    if both := tuned.keys() & fresh.keys():
-        better = sum(tuned[seed] < fresh[seed] for seed in both)
-        yield f"It is below training from nothing in {better} of {len(both)} seeds."
+    if seeds := seeds_below(tuned, fresh):
+        yield f"It is below training from nothing in {seeds}."
     yield ""
 
 
@@ -104,23 +116,14 @@ def of_unlabelled(records: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Yield what candidates without a label gain."""
     if not records:
         return
-    rows = [row for record in records.values() for row in record["curves"]]
-    yield UNLABELLED.format(labels=rows[0]["labels"], pool=POOL)
-    ways = list(dict.fromkeys(row["way"] for row in rows))
-    yield table(
-        ["", *(SURVEYS[name] for name in records)],
-        [
-            ["no labels", *(f"{record['before'][FPR]:.1%}" for record in records.values())],
-            *([way, *(cell(rates(record, way=way).values()) for record in records.values())] for way in ways),
-        ],
-    )
+    first = next(iter(records.values()))
+    yield UNLABELLED.format(labels=first["curves"][0]["labels"], pool=POOL)
+    yield by_survey(records, ["no labels", *(f"{record['before'][FPR]:.1%}" for record in records.values())])
     for name, record in records.items():
-        both = rates(record, way="fine-tuned, the others unlabelled")
+        with_others = rates(record, way="fine-tuned, the others unlabelled")
         for rival in ("fine-tuned", "from nothing"):
-            other = rates(record, way=rival)
-            if shared := both.keys() & other.keys():
-                better = sum(both[seed] < other[seed] for seed in shared)
-                yield f'{SURVEYS[name]}: with the others it is below "{rival}" in {better} of {len(shared)} seeds.'
+            if seeds := seeds_below(with_others, rates(record, way=rival)):
+                yield f'{SURVEYS[name]}: with the others it is below "{rival}" in {seeds}.'
     yield ""
 
 
@@ -138,16 +141,10 @@ def of_review(records: Mapping[str, Mapping[str, Any]], unlabelled: Mapping[str,
 
 def of_choices(records: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Yield a table of the ways of choosing, and how often the review is better than chance."""
-    ways = list(dict.fromkeys(row["way"] for record in records.values() for row in record["curves"]))
-    yield table(
-        ["", *(SURVEYS[name] for name in records)],
-        ([way, *(cell(rates(record, way=way).values()) for record in records.values())] for way in ways),
-    )
+    yield by_survey(records)
     for name, record in records.items():
-        chosen, random = (rates(record, way=way) for way in ("review", "random"))
-        both = chosen.keys() & random.keys()
-        better = sum(chosen[seed] < random[seed] for seed in both)
-        yield f"{SURVEYS[name]}: what the review asks for is better than random in {better} of {len(both)} seeds."
+        seeds = seeds_below(rates(record, way="review"), rates(record, way="random"))
+        yield f"{SURVEYS[name]}: what the review asks for is better than random in {seeds}."
     yield ""
 
 
