@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import backends, evaluation, registry
+from space2vec import evaluation, registry
 from space2vec.architectures import NETWORKS, build
 from space2vec.data.labelled_stamps import LabelledStamps
 from space2vec.model_files.header import Header
@@ -29,7 +29,7 @@ from space2vec.training.loop import FitRows, FitSettings, best_temperature, fit,
 from space2vec.training.missing_pixels import gather_patterns
 from space2vec.training.run_folder import RunFolder
 from space2vec.training.tuning import CROSS_FITTED, FOLDS, FROZEN, HELD_OUT, TEMPERATURE_SPREAD, freeze, tuning_settings
-from space2vec.training.unlabelled import scored_alone, with_opinions
+from space2vec.training.unlabelled import Unlabelled, with_opinions
 
 if TYPE_CHECKING:
     from torch import nn
@@ -196,7 +196,7 @@ def train_network(
         if len(np.unique(part.label)) < 2:
             raise ValueError(f"the rows {use} must be of both classes; given {len(part)} rows{hint}")
     needs = Needs.of(header)
-    others = None if unlabelled is None else scored_alone(needs, unlabelled, threads)
+    others = None if unlabelled is None else Unlabelled.of(needs, unlabelled, threads)
     about = {
         "rows": len(parts.training), "real": int(parts.training.label.sum()), "validation": len(parts.validation),
         "teacher": teacher, "fit": asdict(how), "augmentation": asdict(changes), **(training or {}),
@@ -206,13 +206,13 @@ def train_network(
         about |= {"from": start.second.id, "frozen": stages}
     if crossed:
         about["folds"] = folds
-    if others is not None:
-        about["unlabelled"] = len(others)
+    if unlabelled is not None:
+        about["unlabelled"] = 0 if others is None else len(others.stamps)
     run = None
     if folder is not None:
         digests = [digest_rows(part) for part in parts]
         if others is not None:
-            digests.append(digest_stamps(others))
+            digests.append(digest_stamps(others.stamps))
         run_settings = {
             "architecture": header.architecture, "recipe": header.recipe, "features": header.feature_names,
             "data digest": digests, **about,
@@ -240,15 +240,13 @@ def train_network(
         run: RunFolder | None,
         report: Callable[[dict[str, float]], object] | None,
     ) -> list[dict[str, float]]:
-        if others is None or not len(others):
+        if others is None:
             return fit(module, augmented(learned, teacher), held, how, run, report)
-        first, told = copy.deepcopy(module), None
-        if report is not None:
-            told = lambda metrics: report({**metrics, "labels alone": 1.0})  # noqa: E731
+        first = copy.deepcopy(module)
         of_few = replace(how, batch=min(how.batch, tuning_settings(len(learned)).batch))
-        fit(first, augmented(learned, teacher), held, of_few, None, told)
-        logit = logits(first, backends.on_host().inputs(needs, others, threads).arrays, how.device)
-        both = with_opinions(learned, teacher, others, 1.0 / (1.0 + np.exp(-logit.astype(np.float64))))
+        fit(first, augmented(learned, teacher), held, of_few, None, _with_entry(report, "labels alone", 1.0))
+        logit = logits(first, others.inputs, how.device)
+        both = with_opinions(learned, teacher, others.stamps, 1.0 / (1.0 + np.exp(-logit.astype(np.float64))))
         return fit(module, augmented(both, 1.0), held, how, run, report)
 
     held_out = unchanged if crossed else fit_rows(needs, parts.validation, teacher, threads)
@@ -266,8 +264,7 @@ def train_network(
                 other, _ = _first_module(header, start, frozen, how.seed)
                 if header.feature_names and start is None:
                     _fit_features(other, fit_rows(needs, learned, teacher, threads))
-                report = None if progress is None else lambda metrics: progress({**metrics, "fold": number + 1.0})
-                fit_to(other, learned, None, None, report)
+                fit_to(other, learned, None, None, _with_entry(progress, "fold", number + 1.0))
                 return lambda held: logits(other, held.inputs, how.device)
 
             held_out, logit = cross_fit(rows, fold, lambda held: fit_rows(needs, held, teacher, threads), score_by)
@@ -296,6 +293,13 @@ def train_network(
         run.write_metrics({"epochs": history, **all_metrics})
         run.draw_losses(history)
     return network
+
+
+def _with_entry(
+    report: Callable[[dict[str, float]], object] | None, name: str, value: float
+) -> Callable[[dict[str, float]], object] | None:
+    """Return a report of epochs whose metrics have one more entry; None if nobody asks for it."""
+    return None if report is None else lambda metrics: report({**metrics, name: value})
 
 
 def _fit_features(module: nn.Module, rows: FitRows) -> None:

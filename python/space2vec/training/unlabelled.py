@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from space2vec import backends
 from space2vec.data.labelled_stamps import LabelledStamps
+from space2vec.data.stamps import Stamps
+from space2vec.model_files.needs import Needs
+from space2vec.training.fit_rows import prepare, targets
 
-if TYPE_CHECKING:
-    from space2vec.data.stamps import Stamps
-    from space2vec.model_files.needs import Needs
-
-__all__ = ["WEIGHT", "scored_alone", "with_opinions"]
+__all__ = ["WEIGHT", "Unlabelled", "with_opinions"]
 
 #: The weight of a candidate without a label in the loss; that of a labelled one is 1. The opinion of a network that has
 #: seen few labels is worth less than a label.
@@ -24,9 +22,19 @@ WEIGHT = 0.5
 _KIND = "unlabelled"
 
 
-def scored_alone(needs: Needs, stamps: Stamps, threads: int | None) -> Stamps:
-    """Return the candidates that can be scored."""
-    return stamps[np.flatnonzero(backends.on_host().inputs(needs, stamps, threads).scored)]
+class Unlabelled(NamedTuple):
+    """Candidates without a label that can be scored, and what a network takes of them."""
+
+    stamps: Stamps
+    inputs: tuple[NDArray[np.float32], ...]
+
+    @classmethod
+    def of(cls, needs: Needs, stamps: Stamps, threads: int | None) -> Unlabelled | None:
+        """Prepare candidates; None if none of them can be scored."""
+        if not len(stamps):
+            return None
+        inputs, row = prepare(needs, stamps, threads)
+        return cls(stamps[row], inputs) if len(row) else None
 
 
 def with_opinions(
@@ -50,8 +58,6 @@ def with_opinions(
     LabelledStamps
         The labelled rows, then the others, whose label is the more likely one.
     """
-    known = np.isfinite(rows.teacher)
-    target = np.where(known, (1.0 - teacher) * rows.label + teacher * np.nan_to_num(rows.teacher), rows.label)
     opinions = LabelledStamps(
         unlabelled,
         (score > 0.5).astype(np.int8),
@@ -59,4 +65,4 @@ def with_opinions(
         weight=np.full(len(unlabelled), WEIGHT, np.float32),
         teacher=score.astype(np.float32),
     )
-    return LabelledStamps.concatenate([replace(rows, teacher=target.astype(np.float32)), opinions])
+    return LabelledStamps.concatenate([replace(rows, teacher=targets(rows, teacher).astype(np.float32)), opinions])
