@@ -19,6 +19,7 @@ from space2vec.errors.text import NAME, one_line
 
 if TYPE_CHECKING:
     from space2vec.data.stamps import Stamps
+    from space2vec.data.vectors import Vectors
     from space2vec.vectors import Kind, Kinds
 
 __all__ = ["register"]
@@ -90,8 +91,9 @@ def run(arguments: argparse.Namespace) -> int:
     check_no_input([place], [*arguments.vectors, *arguments.stamps])
     before = Prototypes.read(place) if place.exists() else None
     earlier = None if arguments.index is None else Index(arguments.index)
+    vectors, further = _first_of_each(read_all_vectors(arguments.vectors))
     kinds = cluster(
-        read_all_vectors(arguments.vectors),
+        vectors,
         method=arguments.method,
         kinds=arguments.kinds,
         smallest=arguments.smallest,
@@ -107,6 +109,10 @@ def run(arguments: argparse.Namespace) -> int:
     assert kinds.prototypes is not None
     kinds.prototypes.write(place)
     _print(kinds)
+    if further:
+        print_line(f"further rows of the same candidates, left out: {further}")
+    if before is not None and before.has_counted(vectors):
+        print_line(f"{place} has counted these candidates already; they are not counted again")
     if arguments.stamps:
         shown = np.concatenate([*(rows for _, blocks in _pictures(kinds) for rows in blocks.values())])
         keys = id_keys(kinds.candidate_id)
@@ -114,6 +120,19 @@ def run(arguments: argparse.Namespace) -> int:
         print_line(_draw(kinds, stamps, folder))
     print_line(f"tables{' and pictures' if arguments.stamps else ''} in {folder}, the kinds of all nights in {place}")
     return problems.finish()
+
+
+def _first_of_each(vectors: Vectors) -> tuple[Vectors, int]:
+    """Return one row of each candidate, the first with a vector if there is one, and the number of the other rows."""
+    keys, has_vector = id_keys(vectors.candidate_id), vectors.has_vector
+    seen: set[str] = set()
+    kept = np.ones(len(vectors), dtype=np.bool_)
+    for row in np.argsort(~has_vector, kind="stable").tolist():
+        key = keys[row]
+        if key is not None:
+            kept[row] = key not in seen
+            seen.add(key)
+    return (vectors, 0) if kept.all() else (vectors.rows(np.flatnonzero(kept)), int((~kept).sum()))
 
 
 def _check_folder(folder: Path) -> None:
@@ -154,13 +173,18 @@ def _write_tables(kinds: Kinds, folder: Path, arguments: argparse.Namespace) -> 
     write_rows(folder / f"summary.{arguments.format}", summary, {**note, "rows": len(summary)})
 
 
+def _three_decimals(distance: float) -> str:
+    """Return a distance as it is printed; a night without kinds has none."""
+    return "-" if np.isnan(distance) else f"{distance:.3f}"
+
+
 def _numbers(kinds: Kinds, group: Kind) -> str:
     """Return a kind and its numbers in a few words."""
     share = 100 * len(group) / max(1, len(kinds))
     # On the first night all are new, which says nothing.
     first = kinds.prototypes is None or set(kinds.prototypes.nights) == {1}
     new = ", not on an earlier night" if group.is_new and not first else ""
-    return f"{group.name}: {len(group)} ({share:.1f} %), median distance {group.distance:.3f}{new}"
+    return f"{group.name}: {len(group)} ({share:.1f} %), median distance {_three_decimals(group.distance)}{new}"
 
 
 def _print(kinds: Kinds) -> None:
@@ -225,4 +249,4 @@ def _draw(kinds: Kinds, stamps: Stamps | None, folder: Path) -> str:
 
 def _note(kinds: Kinds, row: int) -> str:
     novelty = "" if np.isnan(kinds.novelty[row]) else f"  novelty {kinds.novelty[row]:.3f}"
-    return f"distance {kinds.distance[row]:.3f}{novelty}"
+    return f"distance {_three_decimals(float(kinds.distance[row]))}{novelty}"

@@ -50,7 +50,7 @@ class Kind:
     rows : ndarray of int (n,)
         Its rows: those of a kind from its centre outwards, outliers from the farthest from all kinds on.
     distance : float
-        The median distance from the centre, 1 - cosine.
+        The median distance from the centre, 1 - cosine; NaN for outliers of a night without kinds.
     is_new : bool
         Whether no earlier night had it.
     """
@@ -72,7 +72,8 @@ class Kinds(Rows):
     kind : ndarray of object (n,)
         The name of the kind of each row; ``outlier`` if it is in none, ``None`` if it has no vector.
     distance : ndarray of float32 (n,)
-        1 - the cosine with the centre of its kind; of an outlier, with the nearest centre. NaN without a vector.
+        1 - the cosine with the centre of its kind; of an outlier, with the nearest centre. NaN without a vector, and
+        where the night has no kind.
     novelty : ndarray of float32 (n,)
         1 - the cosine with the most like candidate of earlier nights: high for what is unlike all before. NaN without
         earlier nights or a vector.
@@ -193,7 +194,8 @@ def cluster(
         The fewest candidates of a kind; by default 5 for k-means, and for HDBSCAN half the square root of the number of
         vectors, and at least 5.
     prototypes : Prototypes, optional
-        The kinds of earlier nights: a kind that continues one of them keeps its name.
+        The kinds of earlier nights: a kind that continues one of them keeps its name. A night that they have counted
+        is not counted again.
     earlier : Index, optional
         The candidates of earlier nights, to measure novelty.
     seed : int
@@ -245,11 +247,12 @@ def cluster(
     centres = np.array([_direction(unit[groups == k]) for k in range(groups.max(initial=-1) + 1)], dtype=np.float32)
     centres = centres.reshape(-1, vectors.size)
     cosine = unit @ centres.T
-    nearest = cosine.max(axis=1, initial=-1)
+    # Without a kind there is no middle to be away from.
+    nearest = cosine.max(axis=1) if len(centres) else np.full(len(unit), np.nan, dtype=np.float32)
     own = np.where(groups < 0, nearest, cosine[np.arange(len(unit)), groups] if len(centres) else nearest)
     counts = np.bincount(groups[groups >= 0], minlength=len(centres)).tolist()
     reach = np.array([np.median(own[groups == k]) for k in range(len(centres))], dtype=np.float32)
-    names, after = before.continued(before.match(centres, reach), centres, counts)
+    names, after = before.continued(before.match(centres, reach), centres, counts, vectors)
 
     kind, distance = np.full(len(vectors), None, dtype=object), np.full(len(vectors), np.nan, dtype=np.float32)
     kind[sound] = np.array([*names, OUTLIER], dtype=object)[groups]

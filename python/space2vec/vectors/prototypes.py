@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -14,18 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from space2vec.data.atomic_file import write_whole
+from space2vec.data.ids import id_keys
 from space2vec.errors import ModelError, ReadError
 from space2vec.errors.text import NAME, one_line
 from space2vec.model_files import strict_json
 
 if TYPE_CHECKING:
     from space2vec.data.types import Json
+    from space2vec.data.vectors import Vectors
 
 __all__ = ["OUTLIER", "Prototypes"]
 
 #: The kind of candidates that are in none; no kind may have this name.
 OUTLIER = "outlier"
 _FORMAT, _VERSION = "space2vec kinds", 1
+#: A prototype is kept with six decimals: a kind of equal vectors is as near as that to its own.
+_ROUNDING = 1e-5
 _NUMBERED = re.compile(r"kind-([1-9][0-9]{0,8})")
 
 
@@ -45,6 +50,8 @@ class Prototypes:
         How many candidates each had, over all nights.
     nights : tuple of int (k,)
         On how many nights it was found.
+    counted : tuple of str
+        A digest of each night that is counted, by which the same night is not counted twice.
     """
 
     model: str
@@ -52,6 +59,7 @@ class Prototypes:
     centres: NDArray[np.float32]
     candidates: tuple[int, ...]
     nights: tuple[int, ...]
+    counted: tuple[str, ...] = ()
 
     @classmethod
     def none(cls, model: str, size: int) -> Prototypes:
@@ -90,8 +98,11 @@ class Prototypes:
     @classmethod
     def _of_entries(cls, entries: dict[str, Json]) -> Prototypes:
         model, size, kinds = entries["model"], entries["size"], entries["kinds"]
+        counted = entries.get("counted", [])  # files of before have none
         if not isinstance(model, str) or not isinstance(size, int) or not isinstance(kinds, list):
             raise TypeError("wrong types")
+        if not isinstance(counted, list) or not all(isinstance(night, str) for night in counted):
+            raise TypeError("nights that are no digests")
         names: list[str] = []
         counts: list[tuple[int, int]] = []
         centres = np.empty((len(kinds), size), dtype=np.float32)
@@ -109,11 +120,12 @@ class Prototypes:
         norms = np.linalg.norm(centres.astype(np.float64), axis=1)
         if not (np.isfinite(norms).all() and (norms > 0).all() and all(n > 0 and m > 0 for n, m in counts)):
             raise ValueError("a centre that is no direction, or a count below 1")
-        return (
+        found = (
             cls(model, tuple(names), (centres / norms[:, None]).astype(np.float32), *zip(*counts, strict=True))
             if counts
             else cls.none(model, size)
         )
+        return replace(found, counted=tuple(str(night) for night in counted))
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the prototypes as JSON; the names in it may be changed by hand.
@@ -134,7 +146,13 @@ class Prototypes:
                 self.names, self.candidates, self.nights, self.centres, strict=True
             )
         ]
-        entries = {"format": _FORMAT, "version": _VERSION, "model": self.model, "size": self.centres.shape[1]}
+        entries = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "model": self.model,
+            "size": self.centres.shape[1],
+            "counted": list(self.counted),
+        }
         lines = ",\n".join(json.dumps(kind) for kind in kinds)
         head = json.dumps(entries)[1:-1]
         write_whole(Path(path), f'{{{head}, "kinds": [\n{lines}\n]}}\n'.encode())
@@ -157,20 +175,27 @@ class Prototypes:
         from scipy.optimize import linear_sum_assignment
 
         cosine = centres @ self.centres.T
-        near = cosine >= reach[:, None]
+        near = cosine >= reach[:, None] - _ROUNDING
         names: list[str | None] = [None] * len(centres)
         for new, old in zip(*linear_sum_assignment(np.where(near, -cosine - 1, 0)), strict=True):
             if near[new, old]:
                 names[new] = self.names[old]
         return names
 
+    def has_counted(self, night: Vectors) -> bool:
+        """Return whether these candidates, with these vectors and in any order, are counted already."""
+        return _digest(night) in self.counted
+
     def continued(
-        self, names: Sequence[str | None], centres: NDArray[np.float32], candidates: Sequence[int]
+        self, names: Sequence[str | None], centres: NDArray[np.float32], candidates: Sequence[int], night: Vectors
     ) -> tuple[list[str], Prototypes]:
         """Return the names of a night's kinds, new ones for those without, and the prototypes with that night.
 
-        A prototype becomes the mean of all its candidates so far.
+        A prototype becomes the mean of all its candidates so far. Of a night that is counted already, only kinds that
+        were not found in it before are added.
         """
+        digest = _digest(night)
+        is_counted = digest in self.counted
         used = {int(found[1]) for name in self.names if (found := _NUMBERED.fullmatch(name))}
         following = max(used, default=0)
         all_names, sums = (
@@ -187,11 +212,13 @@ class Prototypes:
                 sums.append(np.zeros_like(centre))
                 counts.append(0)
                 nights.append(0)
+            given.append(name)
             at = all_names.index(name)
+            if is_counted and nights[at]:
+                continue
             sums[at] = sums[at] + count * centre
             counts[at] += count
             nights[at] += 1
-            given.append(name)
         whole = np.array(sums, dtype=np.float64).reshape(-1, centres.shape[1])
         norms = np.linalg.norm(whole, axis=1, keepdims=True)
         return given, replace(
@@ -200,4 +227,16 @@ class Prototypes:
             centres=(whole / norms).astype(np.float32),
             candidates=tuple(counts),
             nights=tuple(nights),
+            counted=self.counted if is_counted or not night.has_vector.any() else (*self.counted, digest),
         )
+
+
+def _digest(night: Vectors) -> str:
+    """Return a digest of the candidates of a night that have a vector, whatever their order.
+
+    Vectors are part of it: rows of a file without ids have their numbers as ids, which other nights have too.
+    """
+    rows = night.rows(np.flatnonzero(night.has_vector))
+    keys = id_keys(rows.candidate_id)
+    entries = sorted(f"{key}:{value.tobytes().hex()}" for key, value in zip(keys, rows.to_numpy(), strict=True))
+    return hashlib.sha256("\n".join(entries).encode()).hexdigest()[:32]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -110,3 +111,47 @@ def test_what_is_refused(night: Path, tmp_path: Path, capsys: pytest.CaptureFixt
         assert message in capsys.readouterr().err
     assert sorted(file.name for file in tmp_path.iterdir()) == ["papers", "prototypes.json"]
     assert (tmp_path / "papers" / "thesis.tex").read_text() == "mine"
+
+
+def test_a_night_twice(night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["cluster", str(night / "monday.parquet"), "--kinds", "3", "-o", str(tmp_path / "kinds")]
+    written = []
+    for _ in range(2):
+        assert main(words) == 0
+        written.append([(tmp_path / "kinds" / name).read_bytes() for name in ("kinds.parquet", "prototypes.json")])
+    assert written[0] == written[1]
+    said = capsys.readouterr().out
+    assert said.count("prototypes.json has counted these candidates already; they are not counted again") == 1
+
+
+def test_candidates_in_several_tables(night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row with a vector goes before one without, whichever comes first."""
+    monday = s2v.read_vectors(night / "monday.parquet")
+    part = monday[:9]
+    part.vector = part.vector.copy()
+    part.vector[8], part.vector[2] = 5, 0
+    pq.write_table(part.to_arrow(), tmp_path / "part.parquet")
+    tables = [tmp_path / "part.parquet", night / "monday.parquet", night / "monday.parquet"]
+    out = tmp_path / "kinds"
+    assert main(["cluster", *map(str, tables), "--kinds", "3", "-o", str(out)]) == 0
+    assert "further rows of the same candidates, left out: 89" in capsys.readouterr().out
+    rows = pq.read_table(out / "kinds.parquet")
+    assert sorted(rows.column("candidate_id").to_pylist()) == sorted(monday.candidate_id.tolist())
+    assert None not in rows.column("kind").to_pylist()
+
+
+def test_a_night_of_one_candidate(night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pq.write_table(s2v.read_vectors(night / "monday.parquet")[:1].to_arrow(), tmp_path / "one.parquet")
+    words = ["cluster", str(tmp_path / "one.parquet"), "-o", str(tmp_path / "kinds"), "--format", "csv"]
+    assert main([*words, "--index", str(night / "index")]) == 0
+    assert "outlier: 1 (100.0 %), median distance -\n" in capsys.readouterr().out
+    row = csv_row(tmp_path / "kinds" / "kinds.csv")
+    assert (row["kind"], row["distance"]) == ("outlier", "nan")
+    assert csv_row(tmp_path / "kinds" / "summary.csv")["median_distance"] == "nan"
+
+
+def csv_row(path: Path) -> dict[str, str]:
+    """Return the only row of a table."""
+    with path.open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    return row

@@ -97,6 +97,52 @@ def test_kinds_keep_their_names(tmp_path: Path) -> None:
     assert {group.name for group in third.groups} - {"outlier"} == {"kind-3", "kind-4"}
 
 
+@pytest.mark.parametrize("options", [{"kinds": 3}, {"method": "hdbscan"}], ids=["kmeans", "hdbscan"])
+def test_a_night_is_counted_once(options: dict[str, Any], tmp_path: Path) -> None:
+    first = cluster(a_night({0: 200, 1: 90, 2: 40})[0], **options).prototypes
+    night, _ = a_night({0: 50, 1: 150, 7: 60}, seed=2)
+    found = cluster(night, prototypes=first, **options)
+    assert found.prototypes is not None
+    found.prototypes.write(tmp_path / "kinds.json")
+    kept = (tmp_path / "kinds.json").read_text()
+    before = Prototypes.read(tmp_path / "kinds.json")
+    shuffled = np.random.default_rng(3).permutation(len(night))
+    for rows in (np.arange(len(night)), shuffled):
+        assert before.has_counted(night.rows(rows))
+        again = cluster(night.rows(rows), prototypes=before, **options)
+        assert again.prototypes is not None
+        assert again.prototypes.candidates == found.prototypes.candidates
+        assert again.prototypes.nights == found.prototypes.nights == (2, 2, 1, 1)
+        assert again.prototypes.counted == found.prototypes.counted
+        if rows is not shuffled:
+            assert again.kind.tolist() == found.kind.tolist()
+            again.prototypes.write(tmp_path / "kinds.json")
+            assert (tmp_path / "kinds.json").read_text() == kept
+    assert not before.has_counted(night[1:])
+    # Other candidates may have the same ids: the numbers of the rows of a file without ids.
+    other = a_night({0: 50, 1: 150, 7: 60}, seed=4)[0]
+    other.candidate_id = night.candidate_id
+    assert not before.has_counted(other)
+    # Files of before know no nights: they count one once more.
+    entries = json.loads(kept)
+    del entries["counted"]
+    (tmp_path / "kinds.json").write_text(json.dumps(entries))
+    old = cluster(night, prototypes=Prototypes.read(tmp_path / "kinds.json"), **options).prototypes
+    assert old is not None
+    assert old.nights == (3, 3, 1, 2)
+    assert len(old.counted) == 1
+
+
+def test_equal_vectors_continue_their_kind(tmp_path: Path) -> None:
+    night, _ = a_night({0: 40})
+    night.vector[:] = night.vector[0]
+    first = cluster(night, kinds=1).prototypes
+    assert first is not None
+    first.write(tmp_path / "kinds.json")
+    night.candidate_id += 1000
+    assert cluster(night, kinds=1, prototypes=Prototypes.read(tmp_path / "kinds.json")).prototypes.nights == (2,)  # type: ignore[union-attr]
+
+
 def test_what_is_unlike_all_before(tmp_path: Path) -> None:
     earlier, _ = a_night({0: 300, 1: 300})
     index = s2v.Index.build(earlier, tmp_path / "index")
@@ -121,6 +167,10 @@ def test_small_nights(method: Any, n: int) -> None:
     found = cluster(night, method=method)
     assert found.kind.tolist() == ["outlier"] * n
     assert [len(group) for group in found.groups] == [n] * (n > 0)
+    # There is no middle to be away from, and nothing earlier.
+    assert np.isnan(found.distance).all()
+    assert np.isnan([group.distance for group in found.groups]).all()
+    assert np.isnan(found.novelty).all()
     night.vector[:] = 0
     assert cluster(night, method=method).kind.tolist() == [None] * n
     same = Vectors(
@@ -154,6 +204,8 @@ def test_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda entries: entries.update(format="other"), "space2vec cluster writes them"),
         (lambda entries: entries.pop("model"), "missing or wrong"),
         (lambda entries: entries["kinds"][0].pop("nights"), "missing or wrong"),
+        (lambda entries: entries.update(counted="monday"), "missing or wrong"),
+        (lambda entries: entries.update(counted=[1]), "missing or wrong"),
         (lambda entries: entries["kinds"][0].update(name=""), "missing or wrong"),
         (lambda entries: entries["kinds"][0].update(name="outlier"), "missing or wrong"),
         (lambda entries: entries["kinds"][0].update(candidates=0), "missing or wrong"),
