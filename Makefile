@@ -4,7 +4,7 @@
 # make lock     pin the packages of development and CI anew, with hashes (needs uv)
 # make models   rebuild the packaged models from the data in $SPACE2VEC_DATA (default ../shared/data)
 # make docs     build the site of docs/ into build/site; a warning is an error
-# make pages    rewrite docs/features.md, accuracy.md, cpu-vs-gpu.md, network-worth.md, few-labels.md, likeness.md, unknown-stamps.md, models and pictures; a real night needs the data in $SPACE2VEC_DATA
+# make pages    rewrite docs/features.md, accuracy.md, cpu-vs-gpu.md, network-worth.md, few-labels.md, table-tries.md, likeness.md, unknown-stamps.md, models and pictures; a real night needs the data in $SPACE2VEC_DATA
 # make device-package   build here what cuda/device_check.sh runs on a machine with a GPU (needs nvcc and Python 3.12)
 # make clean    remove everything that these have made
 SHELL := /bin/bash
@@ -100,6 +100,7 @@ pages: $(VENV)/development
 	$(BIN)/python docs/device_kernels.py
 	$(BIN)/python docs/network_worth.py
 	$(BIN)/python docs/few_labels.py
+	$(BIN)/python docs/table_tries.py
 	$(BIN)/python docs/likeness.py
 	$(BIN)/python docs/model_cards.py
 	$(BIN)/python docs/unknown_stamps.py

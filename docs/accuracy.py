@@ -60,7 +60,7 @@ SECTIONS = {
 
 DES = """\
 {data}, {folds}-fold cross-validation. `forest` is that of the autoScan paper (100 trees, entropy), `lightgbm` is the
-mean of five seeds, and `tablenet` is one network. Cost: {cost}.
+mean of five seeds, and `tablenet` is one network ([what was tried to make it better](table-tries.md)). Cost: {cost}.
 """
 PIXELS = """\
 {data}; {test} of them to test on. All models were trained on the same {train} rows, drawn from all these sets

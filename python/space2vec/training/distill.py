@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 from space2vec import evaluation, registry
@@ -22,7 +23,7 @@ from space2vec.training.loop import FitRows, FitSettings, fit
 if TYPE_CHECKING:
     from space2vec.data.types import Json
 
-__all__ = ["FIT_SETTINGS", "DistillSettings", "interpolated_rows", "train_tablenet"]
+__all__ = ["FIT_SETTINGS", "DistillSettings", "TaughtRows", "interpolated_rows", "taught_rows", "train_tablenet"]
 
 Array = NDArray[np.float32]
 
@@ -73,6 +74,32 @@ class DistillSettings:
     leaves: int = 15
     shrinkage: float = 0.05
     columns: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class TaughtRows:
+    """Rows with a label, then rows that were interpolated between them, all with the trees' scores.
+
+    Attributes
+    ----------
+    rows : ndarray of float32 (n + m, k)
+        The n rows with a label, then the m interpolated ones.
+    labels : ndarray of int64 (n,)
+        1 for real, 0 for bogus.
+    scores : ndarray of float64 (n + m,)
+        P(real) by the trees: of a row with a label the mean of those that were trained without it, of any other the
+        mean of all.
+    """
+
+    rows: Array
+    labels: NDArray[np.int64]
+    scores: NDArray[np.float64]
+
+    def targets(self, trust: float) -> NDArray[np.float32]:
+        """Return what a network is fitted to (n + m,), with this share of the trees' score in that of labelled rows."""
+        count = len(self.labels)
+        blended = (1.0 - trust) * self.labels + trust * self.scores[:count]
+        return np.concatenate([blended, self.scores[count:]]).astype(np.float32)
 
 
 def train_tablenet(
@@ -133,29 +160,18 @@ def train_tablenet(
     if np.isnan(rows).all():
         raise ValueError(f"no row of x has a value in any of the columns {', '.join(names)}")
     how, fit_settings = distill_settings or DistillSettings(), replace(fit_settings or FIT_SETTINGS, seed=seed)
-    import torch
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = build("tablenet", {"names": list(names), **(settings or {})})
     assert isinstance(module, TableNet)
     module.fit_features(rows)
     rng = np.random.default_rng([seed, 2])
-    with torch.no_grad():
-        derived = module.derived(torch.from_numpy(rows))
-        scaled = module.scaled(derived).numpy()
-        interpolated = interpolated_rows(rows, scaled, names, how.interpolated, rng)
-        columns = np.concatenate([derived.numpy(), module.derived(torch.from_numpy(interpolated)).numpy()])
-    scores = _tree_scores(columns, labels, group, how, rng)
-    target = (1.0 - how.trust) * labels + how.trust * scores[: len(rows)]
+    taught = taught_rows(module, rows, labels, group, how, rng)
     # A twentieth of the interpolated rows validates the fit: it shows how well the network reproduces the trees.
-    order = len(rows) + rng.permutation(len(interpolated))
-    validation, pool = order[: len(interpolated) // 20], order[len(interpolated) // 20 :]
-    whole = FitRows(
-        (np.concatenate([rows, interpolated]),),
-        np.concatenate([target, scores[len(rows) :]]).astype(np.float32),
-        np.ones(len(scores), dtype=np.float32),
-    )
+    interpolated = len(taught.rows) - len(rows)
+    order = len(rows) + rng.permutation(interpolated)
+    validation, pool = order[: interpolated // 20], order[interpolated // 20 :]
+    whole = FitRows((taught.rows,), taught.targets(how.trust), np.ones(len(taught.rows), dtype=np.float32))
 
     def epoch_rows(epoch: int) -> FitRows:
         drawn = np.random.default_rng([seed, 3, epoch]).choice(
@@ -164,7 +180,7 @@ def train_tablenet(
         return whole.rows(np.concatenate([np.arange(len(rows)), drawn]))
 
     history = fit(module, epoch_rows, whole.rows(validation), fit_settings, progress=progress)
-    teacher = evaluation.evaluate(scores[: len(rows)], labels, bootstrap=0).metrics
+    teacher = evaluation.evaluate(taught.scores[: len(rows)], labels, bootstrap=0).metrics
     teacher_metrics = {"teacher out of fold": {metric: round(m.value, 5) for metric, m in teacher.items()}}
     header = Header(
         kind=Network.kind,
@@ -180,6 +196,40 @@ def train_tablenet(
         metrics={**teacher_metrics, **(metrics or {})},
     )  # fmt: skip
     return Network(module, header, quantise(module, [rows[rng.permutation(len(rows))[:CALIBRATION_ROWS]]]))
+
+
+def taught_rows(
+    module: TableNet,
+    rows: Array,
+    labels: NDArray[np.int64],
+    group: ArrayLike | None,
+    how: DistillSettings,
+    rng: np.random.Generator,
+) -> TaughtRows:
+    """Interpolate between rows with a label (n, k), and score both by boosted trees.
+
+    Parameters
+    ----------
+    module : TableNet
+        Gives the columns that are derived and the scales in which rows are near; its scales must be set.
+    rows : ndarray of float32 (n, k)
+        The features, NaN where undefined.
+    labels : ndarray of int64 (n,)
+        1 for real, 0 for bogus.
+    group : array_like (n,), optional
+        The object of each row.
+    how : DistillSettings
+        Settings of the trees, and how many rows to make.
+    rng : numpy.random.Generator
+        Source of the random numbers.
+    """
+    names = [str(name) for name in cast("list[Json]", module.settings["names"])]
+    with torch.no_grad():
+        derived = module.derived(torch.from_numpy(rows))
+        scaled = module.scaled(derived).numpy()
+        interpolated = interpolated_rows(rows, scaled, names, how.interpolated, rng)
+        columns = np.concatenate([derived.numpy(), module.derived(torch.from_numpy(interpolated)).numpy()])
+    return TaughtRows(np.concatenate([rows, interpolated]), labels, _tree_scores(columns, labels, group, how, rng))
 
 
 def _tree_scores(
