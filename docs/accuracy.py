@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from markdown_table import table
+
 from space2vec.evaluation import HEADLINES
 from space2vec.evaluation.metrics import format_metric
 
@@ -134,13 +136,6 @@ class Check(NamedTuple):
     asked: str
     measured: str
     met: bool
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a Markdown table."""
-    names = list(head)
-    lines = ["| " + " | ".join(cells) + " |" for cells in (names, *map(list, rows))]
-    return "\n".join([lines[0], "|" + "---|" * len(names), *lines[1:]]) + "\n"
 
 
 def figure(name: str, metric: Mapping[str, float]) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from markdown_table import table
+
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "benchmarks" / "results"
 FPR = "fpr at mdr 4%"
@@ -48,13 +50,6 @@ REVIEW = """\
 that `space2vec review` asks for, random ones, or the doubtful ones that are unlike each other, and fine-tunes the same
 network as above.
 """
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [list(head), *map(list, rows)]
-    lines.insert(1, ["---"] * len(lines[0]))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def cell(values: Iterable[float]) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from markdown_table import table
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "benchmarks" / "results"
@@ -108,13 +110,6 @@ OF_INTEGERS = (
     "network", "rows of", "rows", "with fillers", "median change", "95 %", "largest", "decisions that change",
     "AUC lost", "FPR at MDR 4 %, floats", "integers",
 )  # fmt: skip
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a table in Markdown."""
-    names = list(head)
-    lines = [names, ["---"] * len(names), *(list(row) for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 def of_variants(results: Mapping[str, Any]) -> str:

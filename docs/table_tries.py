@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from markdown_table import table
+
+from space2vec.evaluation.metrics import format_metric
+
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "benchmarks" / "results" / "table_tries.json"
-FPR = "fpr at mdr 4%"
-SUM = "sum over .4 .5 .6"
+#: The metrics of the table, and their names in its head.
+METRICS = {"fpr at mdr 4%": "FPR at MDR 4 %", "sum over .4 .5 .6": "sum over .4 .5 .6"}
 
 INTRODUCTION = """\
 # What was tried to make tablenet better
@@ -20,39 +24,38 @@ INTRODUCTION = """\
 `tablenet` learns from 10,000 labelled rows of DES, and from the scores of boosted trees that were trained without the
 row. Each try below changes one thing of that, and is measured by {folds}-fold cross-validation on real labels;
 `benchmarks/accuracy/table_tries.py` makes the measurements, and has the sources of the methods. Networks are run in
-floating point here. "Split" is the seed of the division into folds; 0 is that of [Accuracy](accuracy.md). In brackets
-is the 95 % interval of a bootstrap over rows, of the first split. "As it is, another seed" shows how much a figure
-changes when nothing but the random numbers do. Tries of the script that the table lacks were not run yet.
+floating point here, and no interpolated row is set aside for validation. "Split" is the seed of the division into
+folds; 0 is that of [Accuracy](accuracy.md). In brackets is the 95 % interval of a bootstrap over rows, of the first
+split. "As it is, another seed" shows how much a figure changes when nothing but the random numbers do. Tries of the
+script that the table lacks were not run yet.
 """
 
 
-def figure(name: str, found: Mapping[str, Any], interval: bool) -> str:
-    """Return a metric as text, in percent if it is a rate."""
-    held = found["metrics"][name]
-    scale, digits, unit = (100.0, 2, " %") if name == FPR else (1.0, 4, "")
-    text = f"{scale * held['value']:.{digits}f}{unit}"
-    return f"{text} ({scale * held['low']:.{digits}f} .. {scale * held['high']:.{digits}f})" if interval else text
+def figure(name: str, metric: Mapping[str, float], *, interval: bool) -> str:
+    """Return a metric as text, with its interval where that is asked for."""
+    value, low, high = (format_metric(name, metric[key]) for key in ("value", "low", "high"))
+    return f"{value} ({low} .. {high})" if interval else value
 
 
-def rows(results: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines of the table."""
-    splits = sorted({split for found in results["tries"].values() for split in found}, key=int)
-    head = ["try", *(f"{what}, split {split}" for split in splits for what in ("FPR at MDR 4 %", "sum over .4 .5 .6"))]
-    yield from (f"| {' | '.join(head)} |", f"| {' | '.join(['---'] * len(head))} |")
-    for name, found in results["tries"].items():
+def of_tries(tries: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the table of the tries, with two columns for each split."""
+    splits = sorted({split for found in tries.values() for split in found}, key=int)
+    columns = [(split, metric) for split in splits for metric in METRICS]
+    rows = []
+    for name, found in tries.items():
         cells = [
-            figure(metric, found[split], split == splits[0]) if split in found else "-"
-            for split in splits
-            for metric in (FPR, SUM)
+            figure(metric, found[split]["metrics"][metric], interval=split == splits[0]) if split in found else "-"
+            for split, metric in columns
         ]
-        yield f"| {name} | {' | '.join(cells)} |"
+        rows.append([name, *cells])
+    return table(["try", *(f"{METRICS[metric]}, split {split}" for split, metric in columns)], rows)
 
 
 def document(results: Mapping[str, Any]) -> str:
     """Return the text of docs/table-tries.md."""
     packages = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     measured = f"Measured {results['date']} on {results['processor']}; {packages}; 2000 resamples.\n"
-    return "\n".join([INTRODUCTION.format(folds=results["folds"]), *rows(results), "", measured])
+    return "\n".join([INTRODUCTION.format(folds=results["folds"]), of_tries(results["tries"]), measured])
 
 
 if __name__ == "__main__":

@@ -40,7 +40,9 @@ def docs_script():
         path = Path(__file__).resolve().parents[2] / "docs" / f"{name}.py"
         spec = importlib.util.spec_from_file_location(f"docs_{name}", path)
         module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(path.parent)  # where python finds what a script of this folder imports
+            spec.loader.exec_module(module)
         return module
 
     return load
