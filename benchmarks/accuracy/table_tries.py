@@ -269,7 +269,8 @@ def tables(
             taught = taught_rows(module, x[train], y[train], None, trees, np.random.default_rng([0, 2]))
             return np.column_stack([taught.rows, taught.scores]).astype(np.float32)
 
-        depends = {"x": digest(x[train], y[train]), "trees": str(trees), "versions": versions(PACKAGES)}
+        depends = {"x": digest(x[train], y[train]), "trees": str(trees), "code": code_digest("torch"),
+                   "versions": versions(PACKAGES)}  # fmt: skip
         kept = cache.get(f"trees {split} {number}", depends, teach)
         taught = TaughtRows(np.ascontiguousarray(kept[:, :-1]), y[train], kept[:, -1].astype(np.float64))
         inputs, held = encoded(module, taught.rows), encoded(module, x[test])
@@ -301,7 +302,8 @@ def main() -> None:
     for split in chosen.splits:
         for name in chosen.tries or TRIES:
             score, trees = TRIES[name]
-            depends = {"split": split, "x": digest(x, y), "code": code_digest("torch"), "versions": versions(PACKAGES)}
+            depends = {"x": digest(x, y), "code": code_digest("torch"), "tries": Path(__file__).read_text("utf-8"),
+                       "versions": versions(PACKAGES)}  # fmt: skip
 
             def crossed(split: int = split, score: Try = score, trees: DistillSettings = trees) -> NDArray[np.float32]:
                 logit = np.empty(len(y), dtype=np.float32)
