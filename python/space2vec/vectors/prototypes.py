@@ -98,7 +98,7 @@ class Prototypes:
     @classmethod
     def _of_entries(cls, entries: dict[str, Json]) -> Prototypes:
         model, size, kinds = entries["model"], entries["size"], entries["kinds"]
-        counted = entries.get("counted", [])  # files of before have none
+        counted = entries.get("counted", [])  # files of earlier versions have none
         if not isinstance(model, str) or not isinstance(size, int) or not isinstance(kinds, list):
             raise TypeError("wrong types")
         if not isinstance(counted, list) or not all(isinstance(night, str) for night in counted):
